@@ -1,0 +1,902 @@
+//! What runs in a pod: [`Container`], its ports, environment, probes and limits.
+
+use orchestra_macros::wire;
+
+use super::volume::{KeyReference, VolumeDevice, VolumeMount};
+use crate::object::{Apply, At, IntoField, Map, PortRef, Quantity, Str, names};
+
+/// A process, or a few, from an image, within a pod.
+#[wire(unsupported("restartPolicyRules"))]
+pub struct Container {
+    /// Its name, unique within the pod.
+    #[wire(required)]
+    pub name: Str,
+    /// The image that it is made from.
+    pub image: Str,
+    /// What is run in place of the image's entry point.
+    #[wire(atomic)]
+    pub command: Vec<Str>,
+    /// What is passed to it.
+    #[wire(atomic)]
+    pub args: Vec<Str>,
+    /// The directory in which it starts.
+    pub working_dir: Str,
+    /// The ports on which it listens.
+    #[wire(keys(containerPort, protocol))]
+    pub ports: Vec<ContainerPort>,
+    /// Whole objects whose entries become environment variables.
+    #[wire(atomic)]
+    pub env_from: Vec<EnvFrom>,
+    /// Environment variables.
+    #[wire(keys(name))]
+    pub env: Vec<EnvVar>,
+    /// What it asks for and what it may take.
+    pub resources: Resources,
+    /// Which changes of its resources need a restart.
+    #[wire(atomic)]
+    pub resize_policy: Vec<ResizePolicy>,
+    /// For an init container: `Always` makes it a sidecar, which runs beside the others.
+    pub restart_policy: Option<ContainerRestartPolicy>,
+    /// Where the pod's volumes appear in it.
+    #[wire(keys(mountPath))]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Where raw block devices appear in it.
+    #[wire(keys(devicePath))]
+    pub volume_devices: Vec<VolumeDevice>,
+    /// It is restarted when this fails.
+    pub liveness_probe: Option<Box<Probe>>,
+    /// It is sent requests while this succeeds.
+    pub readiness_probe: Option<Box<Probe>>,
+    /// The other probes wait until this has succeeded once.
+    pub startup_probe: Option<Box<Probe>>,
+    /// What is done when it has started and before it is stopped.
+    pub lifecycle: Option<Box<Lifecycle>>,
+    /// The file from which its last words are read.
+    #[wire(default = "/dev/termination-log")]
+    pub termination_message_path: Str,
+    /// What stands in for its last words.
+    #[wire(default = TerminationMessagePolicy::File)]
+    pub termination_message_policy: TerminationMessagePolicy,
+    /// When the image is fetched.
+    pub image_pull_policy: Option<PullPolicy>,
+    /// What it is allowed to do.
+    pub security_context: Option<Box<SecurityContext>>,
+    /// Whether its standard input is kept open.
+    pub stdin: bool,
+    /// Whether its standard input is closed when the first client has left.
+    pub stdin_once: bool,
+    /// Whether it has a terminal.
+    pub tty: bool,
+}
+
+impl Container {
+    /// Begins a container of this name.
+    #[allow(clippy::new_ret_no_self)] // what is described is not whole yet
+    #[must_use]
+    pub fn new(name: impl Into<Str>) -> Apply<Self> {
+        Apply::<Self>::nothing().name(name)
+    }
+
+    /// Whether it is an init container that keeps running beside the others.
+    #[must_use]
+    pub const fn is_sidecar(&self) -> bool {
+        matches!(self.restart_policy, Some(ContainerRestartPolicy::Always))
+    }
+
+    pub(super) fn fill_in(&mut self) {
+        if self.image_pull_policy.is_none() && !self.image.is_empty() {
+            self.image_pull_policy = Some(PullPolicy::default_for(&self.image));
+        }
+        // What is limited but not asked for is asked for up to the limit.
+        let limits: Vec<_> =
+            self.resources.limits.iter().map(|(name, limit)| (name.clone(), *limit)).collect();
+        for (name, limit) in limits {
+            if !self.resources.requests.contains_key(&name) {
+                self.resources.requests.insert(name, limit);
+            }
+        }
+        for probe in [&mut self.liveness_probe, &mut self.readiness_probe, &mut self.startup_probe] {
+            if let Some(probe) = probe
+                && let ProbeHandler::HttpGet(get) = &mut probe.handler
+                && get.path.is_empty()
+            {
+                get.path = "/".into();
+            }
+        }
+    }
+
+    pub(super) fn check(&self, at: &At<'_>, role: Role) {
+        at.field("name").name(&self.name, names::dns_label);
+        at.field("image").require(self.image.trim() == self.image, "may not begin or end with a space");
+        at.each("ports", &self.ports, |at, port| port.check(at));
+        at.distinct(
+            "ports",
+            self.ports.iter().filter(|port| !port.name.is_empty()).collect::<Vec<_>>().as_slice(),
+            |port| port.name.clone(),
+        );
+        at.each("env", &self.env, |at, env| env.check(at));
+        at.each("envFrom", &self.env_from, |at, from| from.check(at));
+        self.resources.check(&at.field("resources"));
+        at.each("volumeMounts", &self.volume_mounts, |at, mount| mount.check(at));
+        at.distinct("volumeMounts", &self.volume_mounts, |mount| mount.mount_path.clone());
+        self.check_probes(at, role);
+        if let Some(context) = &self.security_context {
+            context.check(&at.field("securityContext"));
+        }
+        let restart = at.field("restartPolicy");
+        restart.require(
+            role == Role::Init || self.restart_policy.is_none(),
+            "may be given for an init container only (`Always` makes it a sidecar)",
+        );
+    }
+
+    fn check_probes(&self, at: &At<'_>, role: Role) {
+        let probes = [
+            ("livenessProbe", &self.liveness_probe),
+            ("readinessProbe", &self.readiness_probe),
+            ("startupProbe", &self.startup_probe),
+        ];
+        for (name, probe) in probes {
+            if let Some(probe) = probe {
+                let at = at.field(name);
+                at.require(
+                    role == Role::Main || self.is_sidecar(),
+                    "an init container that is no sidecar has no probes",
+                );
+                probe.check(&at);
+                at.field("successThreshold").require(
+                    name == "readinessProbe" || probe.success_threshold == 1,
+                    "must be 1 for liveness and startup probes",
+                );
+            }
+        }
+        if let Some(lifecycle) = &self.lifecycle {
+            let at = at.field("lifecycle");
+            at.require(
+                role == Role::Main || self.is_sidecar(),
+                "an init container that is no sidecar has no lifecycle",
+            );
+            lifecycle.check(&at);
+        }
+    }
+}
+
+/// What a container is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It runs to its end before the others begin, unless it is a sidecar.
+    Init,
+    /// It is what the pod is for.
+    Main,
+}
+
+impl Apply<Container> {
+    /// Adds a TCP port on which it listens.
+    #[must_use]
+    pub fn port(self, number: u16) -> Self {
+        self.append("", "ports", ContainerPort::tcp(number).into_field())
+    }
+
+    /// Adds a named TCP port on which it listens.
+    #[must_use]
+    pub fn named_port(self, name: impl Into<Str>, number: u16) -> Self {
+        self.append("", "ports", ContainerPort::tcp(number).name(name).into_field())
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn var(self, name: impl Into<Str>, value: impl Into<Str>) -> Self {
+        self.append("", "env", Apply::<EnvVar>::nothing().name(name).value(value).into_field())
+    }
+
+    /// Adds an environment variable whose value is taken from somewhere else.
+    #[must_use]
+    pub fn var_from(self, name: impl Into<Str>, source: impl IntoField<EnvSource>) -> Self {
+        self.append("", "env", Apply::<EnvVar>::nothing().name(name).value_from(source).into_field())
+    }
+
+    /// Mounts a volume of the pod.
+    #[must_use]
+    pub fn mount(self, volume: impl Into<Str>, path: impl Into<Str>) -> Self {
+        self.append(
+            "",
+            "volumeMounts",
+            Apply::<VolumeMount>::nothing().name(volume).mount_path(path).into_field(),
+        )
+    }
+
+    /// Asks for so much of a resource: `.request("cpu", "500m")`.
+    #[must_use]
+    pub fn request(self, resource: impl Into<Str>, amount: impl IntoField<Quantity>) -> Self {
+        self.put_under("resources.requests", &resource.into(), amount.into_field())
+    }
+
+    /// Allows so much of a resource and no more: `.limit("memory", "1Gi")`.
+    #[must_use]
+    pub fn limit(self, resource: impl Into<Str>, amount: impl IntoField<Quantity>) -> Self {
+        self.put_under("resources.limits", &resource.into(), amount.into_field())
+    }
+
+    /// It is ready while this path on this port answers with success.
+    #[must_use]
+    pub fn ready_http(self, path: impl Into<Str>, port: impl IntoField<PortRef>) -> Self {
+        self.readiness_probe(Probe::http(path, port))
+    }
+
+    /// It is ready while this port accepts connections.
+    #[must_use]
+    pub fn ready_tcp(self, port: impl IntoField<PortRef>) -> Self {
+        self.readiness_probe(Probe::tcp(port))
+    }
+
+    /// It is alive while this path on this port answers with success.
+    #[must_use]
+    pub fn alive_http(self, path: impl Into<Str>, port: impl IntoField<PortRef>) -> Self {
+        self.liveness_probe(Probe::http(path, port))
+    }
+}
+
+/// When a container that ended is started again, where that differs from its pod's policy.
+#[wire]
+pub enum ContainerRestartPolicy {
+    /// Whenever it ends.
+    Always,
+    /// When it fails.
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// What stands in for a container's last words.
+#[wire]
+pub enum TerminationMessagePolicy {
+    /// What the file holds, and nothing else.
+    #[default]
+    File,
+    /// The end of the log, when the file is empty and the container failed.
+    FallbackToLogsOnError,
+}
+
+/// When an image is fetched.
+#[wire]
+pub enum PullPolicy {
+    /// Each time.
+    Always,
+    /// When it is not there yet.
+    IfNotPresent,
+    /// Never: it must be there.
+    Never,
+}
+
+impl PullPolicy {
+    /// `Always` for `:latest` and for an image without tag or digest, `IfNotPresent` otherwise.
+    #[must_use]
+    pub fn default_for(image: &str) -> Self {
+        let name = image.rsplit('/').next().unwrap_or(image);
+        let moves = !image.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest");
+        if moves { Self::Always } else { Self::IfNotPresent }
+    }
+}
+
+/// A port on which a container listens.
+#[wire]
+pub struct ContainerPort {
+    /// Its name, by which Services and probes may refer to it.
+    pub name: Str,
+    /// Its number.
+    #[wire(required)]
+    pub container_port: u16,
+    /// What is spoken there.
+    #[wire(default = Protocol::Tcp)]
+    pub protocol: Protocol,
+    /// The port of the node that leads to it.
+    pub host_port: u16,
+    /// The node's address to which that port is bound.
+    #[wire(name = "hostIP")]
+    pub host_ip: Str,
+}
+
+impl ContainerPort {
+    /// A TCP port.
+    #[must_use]
+    pub fn tcp(number: u16) -> Apply<Self> {
+        Apply::<Self>::nothing().container_port(number)
+    }
+
+    fn check(&self, at: &At<'_>) {
+        if !self.name.is_empty() {
+            at.field("name").check(names::port_name(&self.name));
+        }
+        at.field("containerPort").check(names::port(self.container_port));
+    }
+}
+
+/// What is spoken on a port.
+#[wire]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    #[wire(name = "TCP")]
+    Tcp,
+    /// UDP.
+    #[wire(name = "UDP")]
+    Udp,
+    /// SCTP.
+    #[wire(name = "SCTP")]
+    Sctp,
+}
+
+/// An environment variable.
+#[wire]
+pub struct EnvVar {
+    /// Its name.
+    #[wire(required)]
+    pub name: Str,
+    /// Its value. `$(OTHER)` stands for a variable defined before it.
+    pub value: Str,
+    /// Where its value is taken from, instead.
+    pub value_from: Option<Box<EnvSource>>,
+}
+
+impl EnvVar {
+    fn check(&self, at: &At<'_>) {
+        at.field("name").name(&self.name, names::env_name);
+        if let Some(source) = &self.value_from {
+            let at = at.field("valueFrom");
+            at.require(self.value.is_empty(), "may not be given beside `value`");
+            source.check(&at);
+        }
+    }
+}
+
+/// Where the value of an environment variable is taken from.
+#[wire(one_of)]
+pub enum EnvSource {
+    /// Nowhere.
+    #[default]
+    Unset,
+    /// A field of the pod.
+    FieldRef(FieldReference),
+    /// What a container asks for or may take.
+    ResourceFieldRef(ResourceReference),
+    /// An entry of a ConfigMap.
+    ConfigMapKeyRef(KeyReference),
+    /// An entry of a Secret.
+    SecretKeyRef(KeyReference),
+}
+
+impl EnvSource {
+    /// The value of a field of the pod, such as `status.podIP`.
+    #[must_use]
+    pub fn field(path: impl Into<Str>) -> Self {
+        Self::FieldRef(FieldReference { field_path: path.into(), ..FieldReference::default() })
+    }
+
+    /// The entry under a key of a ConfigMap.
+    #[must_use]
+    pub fn config_map(name: impl Into<Str>, key: impl Into<Str>) -> Self {
+        Self::ConfigMapKeyRef(KeyReference { name: name.into(), key: key.into(), optional: false })
+    }
+
+    /// The entry under a key of a Secret.
+    #[must_use]
+    pub fn secret(name: impl Into<Str>, key: impl Into<Str>) -> Self {
+        Self::SecretKeyRef(KeyReference { name: name.into(), key: key.into(), optional: false })
+    }
+
+    fn check(&self, at: &At<'_>) {
+        match self {
+            Self::Unset => {
+                at.problem("must say from where: fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef")
+            }
+            Self::FieldRef(field) => {
+                at.field("fieldRef").field("fieldPath").required(!field.field_path.is_empty())
+            }
+            Self::ResourceFieldRef(it) => {
+                at.field("resourceFieldRef").field("resource").required(!it.resource.is_empty())
+            }
+            Self::ConfigMapKeyRef(key) => key.check(&at.field("configMapKeyRef")),
+            Self::SecretKeyRef(key) => key.check(&at.field("secretKeyRef")),
+        }
+    }
+}
+
+/// A field of the pod.
+#[wire(atomic)]
+pub struct FieldReference {
+    /// The version in which the field is named.
+    #[wire(default = "v1")]
+    pub api_version: Str,
+    /// The field, such as `metadata.name`.
+    #[wire(required)]
+    pub field_path: Str,
+}
+
+/// What a container asks for or may take.
+#[wire(atomic)]
+pub struct ResourceReference {
+    /// The container; its own when none is named.
+    pub container_name: Str,
+    /// The resource, such as `limits.cpu`.
+    #[wire(required)]
+    pub resource: Str,
+    /// The unit in which the value is given.
+    pub divisor: Quantity,
+}
+
+/// A whole object whose entries become environment variables.
+#[wire]
+pub struct EnvFrom {
+    /// What is put before each name.
+    pub prefix: Str,
+    /// The object.
+    #[wire(inline)]
+    pub source: EnvFromSource,
+}
+
+/// The object whose entries become environment variables.
+#[wire(one_of)]
+pub enum EnvFromSource {
+    /// None.
+    #[default]
+    Unset,
+    /// A ConfigMap.
+    ConfigMapRef(OptionalReference),
+    /// A Secret.
+    SecretRef(OptionalReference),
+}
+
+impl EnvFrom {
+    fn check(&self, at: &At<'_>) {
+        match &self.source {
+            EnvFromSource::Unset => at.problem("must name a configMapRef or a secretRef"),
+            EnvFromSource::ConfigMapRef(it) => {
+                at.field("configMapRef").field("name").required(!it.name.is_empty())
+            }
+            EnvFromSource::SecretRef(it) => at.field("secretRef").field("name").required(!it.name.is_empty()),
+        }
+    }
+}
+
+/// An object by its name, which may be missing if that is said.
+#[wire]
+pub struct OptionalReference {
+    /// The object's name.
+    pub name: Str,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+/// What a container, or a pod, asks for and what it may take.
+#[wire(unsupported("claims"))]
+pub struct Resources {
+    /// What it may take at most.
+    pub limits: Map<Quantity>,
+    /// What is set aside for it.
+    pub requests: Map<Quantity>,
+}
+
+impl Resources {
+    pub(super) fn check(&self, at: &At<'_>) {
+        check_resources(&self.limits, &at.field("limits"));
+        check_resources(&self.requests, &at.field("requests"));
+        let requests = at.field("requests");
+        for (name, request) in self.requests.iter() {
+            let limit = self.limits.get(name);
+            requests.field(name).require(
+                limit.is_none_or(|limit| request <= limit),
+                format!("{request} is more than the limit, {}", limit.copied().unwrap_or_default()),
+            );
+        }
+    }
+}
+
+/// Checks amounts of resources. Devices are counted in whole numbers, but for those of
+/// `orchestra.dev/`, of which a pod may have a fraction.
+fn check_resources(resources: &Map<Quantity>, at: &At<'_>) {
+    for (name, amount) in resources {
+        let at = at.field(name);
+        at.check(names::qualified_name(name));
+        at.require(!amount.is_negative(), "must not be less than 0");
+        let whole = amount.milli_value().is_none_or(|milli| milli % 1000 == 0);
+        let device = name.split_once('/').is_some_and(|(domain, _)| domain != "orchestra.dev");
+        at.require(whole || !device, format!("`{amount}` of a device must be a whole number"));
+    }
+}
+
+/// Whether a change of a resource needs a restart.
+#[wire]
+pub struct ResizePolicy {
+    /// The resource.
+    #[wire(required)]
+    pub resource_name: Str,
+    /// `NotRequired` or `RestartContainer`.
+    #[wire(required)]
+    pub restart_policy: Str,
+}
+
+/// A question that is put to a container again and again.
+#[wire]
+pub struct Probe {
+    /// The question.
+    #[wire(inline)]
+    pub handler: ProbeHandler,
+    /// How long after the start it is first put.
+    pub initial_delay_seconds: u32,
+    /// How long the answer may take.
+    #[wire(default = 1)]
+    pub timeout_seconds: u32,
+    /// How often it is put.
+    #[wire(default = 10)]
+    pub period_seconds: u32,
+    /// How many successes in a row count as one.
+    #[wire(default = 1)]
+    pub success_threshold: u32,
+    /// How many failures in a row count as one.
+    #[wire(default = 3)]
+    pub failure_threshold: u32,
+    /// How long the container is given to stop when it failed.
+    pub termination_grace_period_seconds: Option<u32>,
+}
+
+impl Probe {
+    /// A GET of this path on this port, answered with a status from 200 to 399.
+    #[must_use]
+    pub fn http(path: impl Into<Str>, port: impl IntoField<PortRef>) -> Apply<Self> {
+        let get = Apply::<HttpGet>::nothing().path(path).port(port);
+        Apply::<Self>::nothing().put("httpGet", get.into_field())
+    }
+
+    /// A connection to this port.
+    #[must_use]
+    pub fn tcp(port: impl IntoField<PortRef>) -> Apply<Self> {
+        let socket = Apply::<TcpSocket>::nothing().port(port);
+        Apply::<Self>::nothing().put("tcpSocket", socket.into_field())
+    }
+
+    /// A command in the container that ends with success.
+    #[must_use]
+    pub fn exec<I: IntoIterator<Item: Into<Str>>>(command: I) -> Apply<Self> {
+        let command = command.into_iter().map(Into::into).collect();
+        Apply::<Self>::nothing().handler(ProbeHandler::Exec(Exec { command }))
+    }
+
+    fn check(&self, at: &At<'_>) {
+        self.handler.check(at);
+        for (name, value) in [
+            ("timeoutSeconds", self.timeout_seconds),
+            ("periodSeconds", self.period_seconds),
+            ("successThreshold", self.success_threshold),
+            ("failureThreshold", self.failure_threshold),
+        ] {
+            at.field(name).require(value > 0, "must be more than 0");
+        }
+    }
+}
+
+/// The question that a probe puts.
+#[wire(one_of)]
+pub enum ProbeHandler {
+    /// None.
+    #[default]
+    Unset,
+    /// Does this command in the container end with success?
+    Exec(Exec),
+    /// Is this GET answered with a status from 200 to 399?
+    HttpGet(HttpGet),
+    /// Is this connection accepted?
+    TcpSocket(TcpSocket),
+    /// Does it answer by gRPC's health protocol that it serves?
+    Grpc(Grpc),
+}
+
+impl ProbeHandler {
+    fn check(&self, at: &At<'_>) {
+        match self {
+            Self::Unset => at.problem("must say what is asked: httpGet, tcpSocket, exec or grpc"),
+            Self::Exec(exec) => exec.check(&at.field("exec")),
+            Self::HttpGet(get) => get.check(&at.field("httpGet")),
+            Self::TcpSocket(socket) => socket.check(&at.field("tcpSocket")),
+            Self::Grpc(grpc) => at.field("grpc").field("port").check(names::port(grpc.port)),
+        }
+    }
+}
+
+/// What is done at a turning point of a container's life.
+#[wire(one_of)]
+pub enum Hook {
+    /// Nothing.
+    #[default]
+    Unset,
+    /// Run a command in it.
+    Exec(Exec),
+    /// Send it a GET.
+    HttpGet(HttpGet),
+    /// Connect to it.
+    TcpSocket(TcpSocket),
+    /// Wait.
+    Sleep(Sleep),
+}
+
+impl Hook {
+    fn check(&self, at: &At<'_>) {
+        match self {
+            Self::Unset => at.problem("must say what is done: exec, httpGet, tcpSocket or sleep"),
+            Self::Exec(exec) => exec.check(&at.field("exec")),
+            Self::HttpGet(get) => get.check(&at.field("httpGet")),
+            Self::TcpSocket(socket) => socket.check(&at.field("tcpSocket")),
+            Self::Sleep(_) => {}
+        }
+    }
+}
+
+/// Checks a port that is given by number or by name.
+pub(super) fn check_port(port: &PortRef, at: &At<'_>) {
+    match port {
+        PortRef::Number(number) => at.check(names::port(*number)),
+        PortRef::Name(name) => at.check(names::port_name(name)),
+    }
+}
+
+/// A command.
+#[wire]
+pub struct Exec {
+    /// The program and its arguments; no shell.
+    #[wire(atomic)]
+    pub command: Vec<Str>,
+}
+
+impl Exec {
+    fn check(&self, at: &At<'_>) {
+        at.field("command").required(!self.command.is_empty());
+    }
+}
+
+/// A GET request.
+#[wire]
+pub struct HttpGet {
+    /// The path.
+    pub path: Str,
+    /// The port.
+    #[wire(required)]
+    pub port: PortRef,
+    /// The host; the pod's address when it is not given.
+    pub host: Str,
+    /// HTTP or HTTPS.
+    #[wire(default = Scheme::Http)]
+    pub scheme: Scheme,
+    /// Headers to send.
+    #[wire(atomic)]
+    pub http_headers: Vec<HttpHeader>,
+}
+
+impl HttpGet {
+    fn check(&self, at: &At<'_>) {
+        check_port(&self.port, &at.field("port"));
+    }
+}
+
+/// HTTP or HTTPS.
+#[wire]
+pub enum Scheme {
+    /// HTTP.
+    #[default]
+    #[wire(name = "HTTP")]
+    Http,
+    /// HTTPS.
+    #[wire(name = "HTTPS")]
+    Https,
+}
+
+/// A header of a request.
+#[wire]
+pub struct HttpHeader {
+    /// Its name.
+    #[wire(required)]
+    pub name: Str,
+    /// Its value.
+    #[wire(required)]
+    pub value: Str,
+}
+
+/// A TCP connection.
+#[wire]
+pub struct TcpSocket {
+    /// The port.
+    #[wire(required)]
+    pub port: PortRef,
+    /// The host; the pod's address when it is not given.
+    pub host: Str,
+}
+
+impl TcpSocket {
+    fn check(&self, at: &At<'_>) {
+        check_port(&self.port, &at.field("port"));
+    }
+}
+
+/// A question by gRPC's health protocol.
+#[wire]
+pub struct Grpc {
+    /// The port.
+    #[wire(required)]
+    pub port: u16,
+    /// The service that is asked for.
+    pub service: Str,
+}
+
+/// A wait.
+#[wire]
+pub struct Sleep {
+    /// How long.
+    #[wire(required)]
+    pub seconds: u64,
+}
+
+/// What is done when a container has started and before it is stopped.
+#[wire]
+pub struct Lifecycle {
+    /// Done right after it has started.
+    pub post_start: Option<Hook>,
+    /// Done before it is told to stop.
+    pub pre_stop: Option<Hook>,
+    /// The signal that tells it to stop.
+    pub stop_signal: Str,
+}
+
+impl Lifecycle {
+    fn check(&self, at: &At<'_>) {
+        for (name, hook) in [("postStart", &self.post_start), ("preStop", &self.pre_stop)] {
+            if let Some(hook) = hook {
+                hook.check(&at.field(name));
+            }
+        }
+    }
+}
+
+/// What a container is allowed to do.
+#[wire(unsupported("windowsOptions"))]
+pub struct SecurityContext {
+    /// Capabilities to add and to drop.
+    pub capabilities: Capabilities,
+    /// Whether it may do nearly all that the node may.
+    pub privileged: bool,
+    /// Its SELinux label.
+    pub se_linux_options: Option<Box<SeLinuxOptions>>,
+    /// The user it runs as.
+    pub run_as_user: Option<u64>,
+    /// The group it runs as.
+    pub run_as_group: Option<u64>,
+    /// Whether it is refused to run as root.
+    pub run_as_non_root: Option<bool>,
+    /// Whether its root file system is read-only.
+    pub read_only_root_filesystem: bool,
+    /// Whether a process may gain more rights than its parent.
+    pub allow_privilege_escalation: Option<bool>,
+    /// How `/proc` is mounted.
+    pub proc_mount: Str,
+    /// Which system calls it may make.
+    pub seccomp_profile: Option<Box<Profile>>,
+    /// Its AppArmor profile.
+    pub app_armor_profile: Option<Box<Profile>>,
+}
+
+impl SecurityContext {
+    fn check(&self, at: &At<'_>) {
+        at.field("allowPrivilegeEscalation").require(
+            !(self.privileged && self.allow_privilege_escalation == Some(false)),
+            "cannot be false for a privileged container",
+        );
+        at.field("runAsNonRoot").require(
+            !(self.run_as_non_root == Some(true) && self.run_as_user == Some(0)),
+            "contradicts runAsUser: 0",
+        );
+    }
+}
+
+/// Capabilities of the kernel.
+#[wire]
+pub struct Capabilities {
+    /// To add.
+    #[wire(atomic)]
+    pub add: Vec<Str>,
+    /// To drop.
+    #[wire(atomic)]
+    pub drop: Vec<Str>,
+}
+
+/// A SELinux label.
+#[wire]
+pub struct SeLinuxOptions {
+    /// The user.
+    pub user: Str,
+    /// The role.
+    pub role: Str,
+    /// The type.
+    #[wire(name = "type")]
+    pub kind: Str,
+    /// The level.
+    pub level: Str,
+}
+
+/// A seccomp or AppArmor profile.
+#[wire]
+pub struct Profile {
+    /// Where it comes from.
+    #[wire(required, name = "type")]
+    pub kind: ProfileKind,
+    /// The name of one that lies on the node.
+    pub localhost_profile: Str,
+}
+
+/// Where a profile comes from.
+#[wire]
+pub enum ProfileKind {
+    /// There is none.
+    #[default]
+    Unconfined,
+    /// The runtime's own.
+    RuntimeDefault,
+    /// One that lies on the node.
+    Localhost,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_shorthand_sets_exactly_what_it_says() {
+        let container = || Apply::<Container>::nothing();
+        for (apply, fields) in [
+            (Container::new("a"), json!({"name": "a"})),
+            (container().port(80), json!({"ports": [{"containerPort": 80}]})),
+            (container().named_port("http", 80), json!({"ports": [{"name": "http", "containerPort": 80}]})),
+            (container().var("A", "1"), json!({"env": [{"name": "A", "value": "1"}]})),
+            (
+                container().var_from("A", EnvSource::secret("s", "k")),
+                json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}),
+            ),
+            (container().mount("v", "/data"), json!({"volumeMounts": [{"name": "v", "mountPath": "/data"}]})),
+            (container().request("cpu", "0.5"), json!({"resources": {"requests": {"cpu": "500m"}}})),
+            (container().limit("memory", "1Gi"), json!({"resources": {"limits": {"memory": "1Gi"}}})),
+            (
+                container().ready_http("/", 80),
+                json!({"readinessProbe": {"httpGet": {"path": "/", "port": 80}}}),
+            ),
+            (container().ready_tcp("http"), json!({"readinessProbe": {"tcpSocket": {"port": "http"}}})),
+            (
+                container().alive_http("/", 80),
+                json!({"livenessProbe": {"httpGet": {"path": "/", "port": 80}}}),
+            ),
+            (
+                container().liveness_probe(Probe::exec(["true"])),
+                json!({"livenessProbe": {"exec": {"command": ["true"]}}}),
+            ),
+        ] {
+            assert_eq!(serde_json::Value::Object(apply.fields().unwrap().clone()), fields);
+        }
+    }
+
+    #[test]
+    fn an_amount_that_is_none_is_an_error_and_not_a_panic() {
+        let error = Container::new("a").request("cpu", "much").port(80).fields().unwrap_err().to_string();
+        assert!(error.starts_with("cannot set resources.requests.cpu: `much` is no quantity"), "{error}");
+    }
+
+    #[test]
+    fn images_that_may_move_are_pulled_always() {
+        for (image, policy) in [
+            ("nginx", PullPolicy::Always),
+            ("nginx:latest", PullPolicy::Always),
+            ("nginx:1", PullPolicy::IfNotPresent),
+            ("host:5000/nginx", PullPolicy::Always),
+            ("host:5000/nginx:1", PullPolicy::IfNotPresent),
+            ("nginx@sha256:00", PullPolicy::IfNotPresent),
+        ] {
+            assert_eq!(PullPolicy::default_for(image), policy, "{image}");
+        }
+    }
+}

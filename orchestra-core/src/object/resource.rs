@@ -1,0 +1,382 @@
+//! [`Object`], [`Spec`] and [`Resource`]: an object and what defines its kind.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use orchestra_macros::wire;
+
+use super::apply::Apply;
+use super::flat::{FlatContent, FlatSerializer};
+use super::names::{self, Verdict};
+use super::schema::Schema;
+use super::unknown::{Keeping, Kept, Unknown};
+use super::wire::{Given, Name};
+use super::{At, Kind, Map, Metadata, OwnerReference, Problems, Str, Uid};
+use crate::{Error, Result};
+
+/// What is desired of an object of some kind. To define a kind, implement this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not define a kind",
+    note = "implement `Spec` for it: a `const KIND: Kind` and a `type Status`"
+)]
+pub trait Spec:
+    Clone + fmt::Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// The kind that this defines.
+    const KIND: Kind;
+
+    /// What is observed of such an object; [`NoStatus`] where there is nothing to observe.
+    type Status: Clone
+        + fmt::Debug
+        + Default
+        + PartialEq
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
+
+    /// The shape of the spec, which says how lists are merged and where hints come from.
+    const SCHEMA: &'static Schema = &Schema::Any;
+
+    /// The shape of the status.
+    const STATUS_SCHEMA: &'static Schema = &Schema::Any;
+
+    /// Fills in what follows from other fields. Defaults that do not depend on anything belong into
+    /// the type's own reading (`#[serde(default = …)]`).
+    fn fill_in(object: &mut Object<Self>) {
+        let _ = object;
+    }
+
+    /// Reports what is wrong beyond what the types rule out.
+    fn check(object: &Object<Self>, at: &At<'_>) {
+        let _ = (object, at);
+    }
+
+    /// What names such objects may have.
+    fn check_name(name: &str) -> Verdict {
+        names::dns_subdomain(name)
+    }
+}
+
+/// The status of a kind that has none.
+#[wire]
+pub struct NoStatus {}
+
+/// Anything that is stored, watched and applied. [`Object`] is the ordinary way to get it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no resource",
+    note = "use `Object<YourSpec>`, where `YourSpec` implements `Spec`"
+)]
+pub trait Resource:
+    Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// What sort of thing it is.
+    const KIND: Kind;
+
+    /// The shape of the whole object.
+    fn schema() -> &'static Schema;
+
+    /// Name, labels, owners and the like.
+    fn metadata(&self) -> &Metadata;
+
+    /// The same, to be changed.
+    fn metadata_mut(&mut self) -> &mut Metadata;
+
+    /// The fields that the type does not have.
+    fn unknown(&self) -> &Unknown;
+
+    /// Fills in what follows from other fields.
+    fn fill_in(&mut self);
+
+    /// Everything that is wrong with the object.
+    fn problems(&self) -> Problems;
+
+    /// The object's name.
+    fn name(&self) -> &Str {
+        &self.metadata().name
+    }
+
+    /// The object's namespace; empty for an object of the cluster.
+    fn namespace(&self) -> &Str {
+        &self.metadata().namespace
+    }
+
+    /// Who the object is, in all of time.
+    fn uid(&self) -> &Uid {
+        &self.metadata().uid
+    }
+
+    /// The object's labels.
+    fn labels(&self) -> &Map<Str> {
+        &self.metadata().labels
+    }
+
+    /// A reference by which another object says that this one owns and controls it.
+    fn controller_reference(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: Self::KIND.api_version().into(),
+            kind: Self::KIND.name().into(),
+            name: self.name().clone(),
+            uid: self.uid().clone(),
+            controller: true,
+            block_owner_deletion: true,
+        }
+    }
+
+    /// Reads an object from JSON, as a store holds it.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when the bytes are no object of this kind: it says where and why.
+    fn from_json(json: &[u8]) -> Result<Self> {
+        // The fast way knows no paths; it is walked again with them only to explain a failure.
+        serde_json::from_slice(json).map_err(|error| crate::manifest::explain::<Self>(json, error))
+    }
+
+    /// Writes the object as JSON, with every field that is not absent.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] when a custom type's serialisation fails.
+    fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self)
+            .map_err(|source| Error::Encode { kind: Self::KIND.name(), source: source.into() })
+    }
+}
+
+/// An object: metadata, what is desired, what is observed.
+///
+/// An object is whole. What a builder makes is an [`Apply`], which holds exactly the fields that
+/// were set; [`Apply::build`] makes an object of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object<S: Spec> {
+    /// Name, labels, owners and the like.
+    pub metadata: Metadata,
+    /// What is desired.
+    pub spec: S,
+    /// What is observed.
+    pub status: S::Status,
+    unknown: Unknown,
+}
+
+impl<S: Spec> Object<S> {
+    /// Begins a description of the object of this name: exactly the fields that are set after it.
+    #[allow(clippy::new_ret_no_self)] // objects are described first, and whole once they are built
+    #[must_use]
+    pub fn new(name: impl Into<Str>) -> Apply<Self> {
+        Apply::named(name.into())
+    }
+
+    /// The object's name.
+    #[must_use]
+    pub fn name(&self) -> &Str {
+        &self.metadata.name
+    }
+
+    /// The object's namespace; empty for an object of the cluster.
+    #[must_use]
+    pub fn namespace(&self) -> &Str {
+        &self.metadata.namespace
+    }
+
+    /// Serialises all but the unknown fields.
+    fn serialize_known<Ser: Serializer>(&self, serializer: Ser) -> Result<Ser::Ok, Ser::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("apiVersion", S::KIND.api_version())?;
+        map.serialize_entry("kind", S::KIND.name())?;
+        map.serialize_entry("metadata", &self.metadata)?;
+        if S::KIND.is_flat() {
+            self.spec.serialize(FlatSerializer::new(&mut map))?;
+        } else {
+            map.serialize_entry("spec", &self.spec)?;
+        }
+        if self.status != S::Status::default() {
+            map.serialize_entry("status", &self.status)?;
+        }
+        map.end()
+    }
+}
+
+impl<S: Spec> Resource for Object<S> {
+    const KIND: Kind = S::KIND;
+
+    fn schema() -> &'static Schema {
+        const { &ObjectSchema::<S>::WHOLE }
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    fn unknown(&self) -> &Unknown {
+        &self.unknown
+    }
+
+    fn fill_in(&mut self) {
+        S::fill_in(self);
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::of(|at| {
+            self.metadata.check(&S::KIND, S::check_name, &at.field("metadata"));
+            S::check(self, at);
+        });
+        // Where a field is unknown, it may be just what seems to be missing.
+        problems.retain(|problem| !self.unknown.iter().any(|field| problem.path.contains(field.path())));
+        problems
+    }
+}
+
+/// The shape of an object of some kind, put together from its parts.
+struct ObjectSchema<S>(PhantomData<S>);
+
+impl<S: Spec> ObjectSchema<S> {
+    const WHOLE: Schema = Schema::Struct(super::schema::Struct {
+        name: S::KIND.name(),
+        fields: if S::KIND.is_flat() { &Self::FLAT_FIELDS } else { &Self::FIELDS },
+        inline: if S::KIND.is_flat() { Some(S::SCHEMA) } else { None },
+        atomic: false,
+        unsupported: &[],
+    });
+    const FIELDS: [super::schema::Field; 5] = [
+        Self::field("apiVersion", &Schema::Text(super::schema::Format::Any)),
+        Self::field("kind", &Schema::Text(super::schema::Format::Any)),
+        Self::field("metadata", <Metadata as super::wire::Wire>::SCHEMA),
+        Self::field("spec", S::SCHEMA),
+        Self::field("status", S::STATUS_SCHEMA),
+    ];
+    const FLAT_FIELDS: [super::schema::Field; 3] = [
+        Self::field("apiVersion", &Schema::Text(super::schema::Format::Any)),
+        Self::field("kind", &Schema::Text(super::schema::Format::Any)),
+        Self::field("metadata", <Metadata as super::wire::Wire>::SCHEMA),
+    ];
+
+    const fn field(name: &'static str, schema: &'static Schema) -> super::schema::Field {
+        super::schema::Field { name, schema, merge: super::schema::Merge::Granular }
+    }
+}
+
+impl<S: Spec> Serialize for Object<S> {
+    fn serialize<Ser: Serializer>(&self, serializer: Ser) -> Result<Ser::Ok, Ser::Error> {
+        if self.unknown.is_empty() {
+            return self.serialize_known(serializer);
+        }
+        let mut tree =
+            self.serialize_known(serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        self.unknown.put_back(&mut tree);
+        tree.serialize(serializer)
+    }
+}
+
+impl<'de, S: Spec> Deserialize<'de> for Object<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Kept::default();
+        let mut object =
+            Keeping::new(deserializer, &kept).deserialize_map(ObjectVisitor::<S>(PhantomData))?;
+        let kept = kept.into_inner();
+        if !kept.is_empty() {
+            let mut unknown = Unknown::new(kept);
+            let tree = object.serialize_known(serde_json::value::Serializer).map_err(D::Error::custom)?;
+            unknown.settle(&tree, Self::schema());
+            object.unknown = unknown;
+        }
+        Ok(object)
+    }
+}
+
+struct ObjectVisitor<S>(PhantomData<S>);
+
+impl<'de, S: Spec> Visitor<'de> for ObjectVisitor<S> {
+    type Value = Object<S>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map ({})", S::KIND)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<S>, A::Error> {
+        let mut head = Head::<S>::default();
+        let spec = if S::KIND.is_flat() {
+            S::deserialize(MapAccessDeserializer::new(FlatContent::new(map, &mut head)))?
+        } else {
+            let mut spec = None;
+            while let Some(part) = map.next_key_seed(Name(Part::of))? {
+                match part {
+                    Part::Spec => spec = map.next_value::<Option<S>>()?,
+                    Part::Other => drop(map.next_value::<IgnoredAny>()?),
+                    part => head.read(part, &mut map)?,
+                }
+            }
+            spec.unwrap_or_default()
+        };
+        Ok(Object { metadata: head.metadata, spec, status: head.status, unknown: Unknown::default() })
+    }
+}
+
+/// The parts of an object that every kind has in the same place.
+pub(super) struct Head<S: Spec> {
+    metadata: Metadata,
+    status: S::Status,
+}
+
+impl<S: Spec> Default for Head<S> {
+    fn default() -> Self {
+        Self { metadata: Metadata::default(), status: S::Status::default() }
+    }
+}
+
+/// A top-level field of an object.
+pub(super) enum Part {
+    ApiVersion,
+    Kind,
+    Metadata,
+    Spec,
+    Status,
+    Other,
+}
+
+impl Part {
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            "apiVersion" => Self::ApiVersion,
+            "kind" => Self::Kind,
+            "metadata" => Self::Metadata,
+            "spec" => Self::Spec,
+            "status" => Self::Status,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl<S: Spec> Head<S> {
+    /// Reads the value of a part that is not the spec.
+    pub(super) fn read<'de, A: MapAccess<'de>>(&mut self, part: Part, map: &mut A) -> Result<(), A::Error> {
+        match part {
+            Part::ApiVersion => expect(map, "apiVersion", S::KIND.api_version()),
+            Part::Kind => expect(map, "kind", S::KIND.name()),
+            Part::Metadata => super::wire::field(&mut self.metadata, map),
+            Part::Status => {
+                self.status = map.next_value::<Option<S::Status>>()?.unwrap_or_default();
+                Ok(())
+            }
+            Part::Spec | Part::Other => Ok(()),
+        }
+    }
+}
+
+/// Reads a text that must be this one, if it is given at all (the items of a list do without).
+fn expect<'de, A: MapAccess<'de>>(map: &mut A, what: &str, right: &str) -> Result<(), A::Error> {
+    match map.next_value_seed(Given::<Str>::new())? {
+        Some(text) if text != right => {
+            Err(A::Error::custom(format_args!("{what} is `{text}`, not `{right}`")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,363 @@
+//! How the built-in types read and write themselves: the logic behind `#[wire]`'s tables.
+//!
+//! The rules are those of Kubernetes' JSON: a field that is left out or `null` has its default; an
+//! empty field is left out when written, unless empty differs from absent.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::schema::Schema;
+
+/// A type that may be the value of a field.
+pub trait Wire: Serialize + DeserializeOwned {
+    /// What it looks like.
+    const SCHEMA: &'static Schema;
+
+    /// Whether a field that holds this is left out when written.
+    fn is_absent(&self) -> bool {
+        false
+    }
+
+    /// Reads the value, which is not `null`.
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+/// A type with named fields: a struct, or an enum whose variants each have a key.
+pub trait Fields: Default {
+    /// The type's name, for messages.
+    const NAME: &'static str;
+    /// The fields' names on the wire.
+    const NAMES: &'static [&'static str];
+    /// Which field has this name.
+    fn index(name: &str) -> Option<usize>;
+    /// Reads the value of that field.
+    fn read<'de, A: MapAccess<'de>>(&mut self, index: usize, map: &mut A) -> Result<(), A::Error>;
+    /// Writes the fields that are not absent.
+    fn write<S: SerializeStruct>(&self, out: &mut S) -> Result<(), S::Error>;
+}
+
+/// An enum with the variant's name under one key and its content under another.
+pub trait Tagged: Default {
+    /// The type's name, for messages.
+    const NAME: &'static str;
+    /// The key of the variant's name.
+    const TAG: &'static str;
+    /// The variants' names.
+    const TEXTS: &'static [&'static str];
+    /// The tag and the contents' keys.
+    const NAMES: &'static [&'static str];
+    /// The variant whose content has this key.
+    fn content(name: &str) -> Option<usize>;
+    /// Which variant this is.
+    fn position(&self) -> usize;
+    /// The variant with empty content.
+    fn empty(position: usize) -> Self;
+    /// Reads the content of a variant; `None` for `null`.
+    fn read<'de, A: MapAccess<'de>>(position: usize, map: &mut A) -> Result<Option<Self>, A::Error>;
+    /// Writes the content, if there is any.
+    fn write<S: SerializeStruct>(&self, out: &mut S) -> Result<(), S::Error>;
+}
+
+/// Reads a value that may be `null`.
+pub struct Given<T>(PhantomData<T>);
+
+impl<T> Given<T> {
+    /// The seed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'de, T: Wire> DeserializeSeed<'de> for Given<T> {
+    type Value = Option<T>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de, T: Wire> Visitor<'de> for Given<T> {
+    type Value = Option<T>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or null")
+    }
+    fn visit_none<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        T::read(deserializer).map(Some)
+    }
+}
+
+/// Reads a value that must not be `null`: an element of a list.
+struct Element<T>(PhantomData<T>);
+
+impl<'de, T: Wire> DeserializeSeed<'de> for Element<T> {
+    type Value = T;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        T::read(deserializer)
+    }
+}
+
+/// Reads a field in place; `null` leaves it as it is.
+pub(crate) fn field<'de, T: Wire, A: MapAccess<'de>>(slot: &mut T, map: &mut A) -> Result<(), A::Error> {
+    if let Some(value) = map.next_value_seed(Given::<T>::new())? {
+        *slot = value;
+    }
+    Ok(())
+}
+
+/// Passes over a value.
+pub(crate) fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
+}
+
+/// The error when two keys are given of which only one may be.
+pub(crate) fn two_of_one<E: Error>(first: &str, second: &str) -> E {
+    E::custom(format_args!("only one of `{first}` and `{second}` may be set"))
+}
+
+/// Reads a struct from a map.
+pub(crate) fn read_struct<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct StructVisitor<T>(PhantomData<T>);
+    impl<'de, T: Fields> Visitor<'de> for StructVisitor<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a map ({})", T::NAME)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let mut value = T::default();
+            while let Some(index) = map.next_key_seed(Name(T::index))? {
+                match index {
+                    Some(index) => value.read(index, &mut map)?,
+                    None => skip(&mut map)?,
+                }
+            }
+            Ok(value)
+        }
+    }
+    deserializer.deserialize_struct(T::NAME, T::NAMES, StructVisitor(PhantomData))
+}
+
+/// Looks a field's name up without keeping it.
+pub(crate) struct Name<F>(pub(crate) F);
+
+impl<'de, T, F: Fn(&str) -> T> DeserializeSeed<'de> for Name<F> {
+    type Value = T;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<T, F: Fn(&str) -> T> Visitor<'_> for Name<F> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field's name")
+    }
+    fn visit_str<E: Error>(self, name: &str) -> Result<T, E> {
+        Ok((self.0)(name))
+    }
+}
+
+/// Writes a struct as a map of the fields that are not absent.
+pub(crate) fn write_struct<T: Fields, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_struct(T::NAME, T::NAMES.len().max(1))?;
+    value.write(&mut out)?;
+    out.end()
+}
+
+/// Reads one of several strings and says which.
+pub(crate) fn read_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    texts: &'static [&'static str],
+) -> Result<usize, D::Error> {
+    OneOfTexts(texts).deserialize(deserializer)
+}
+
+#[derive(Clone, Copy)]
+struct OneOfTexts(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for OneOfTexts {
+    type Value = usize;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for OneOfTexts {
+    type Value = usize;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<usize, E> {
+        self.0.iter().position(|known| *known == text).ok_or_else(|| E::unknown_variant(text, self.0))
+    }
+}
+
+/// Reads a tagged enum: tag and content in any order, the content alone when there is no tag.
+pub(crate) fn read_tagged<'de, T: Tagged, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct TaggedVisitor<T>(PhantomData<T>);
+    const TAG: usize = usize::MAX;
+    impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a map ({})", T::NAME)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let index = |name: &str| if name == T::TAG { Some(TAG) } else { T::content(name) };
+            let (mut said, mut given) = (None, None::<T>);
+            while let Some(index) = map.next_key_seed(Name(index))? {
+                match index {
+                    Some(TAG) => said = Some(map.next_value_seed(OneOfTexts(T::TEXTS))?),
+                    Some(content) => match (T::read(content, &mut map)?, &given) {
+                        (Some(new), Some(old)) if new.position() != old.position() => {
+                            return Err(two_of_one(T::TEXTS[old.position()], T::TEXTS[new.position()]));
+                        }
+                        (Some(new), _) => given = Some(new),
+                        (None, _) => {}
+                    },
+                    None => skip(&mut map)?,
+                }
+            }
+            match (said, given) {
+                (Some(said), Some(given)) if said != given.position() => Err(A::Error::custom(format_args!(
+                    "the settings of `{}` may not stand beside `{}: {}`",
+                    T::TEXTS[given.position()],
+                    T::TAG,
+                    T::TEXTS[said]
+                ))),
+                (_, Some(given)) => Ok(given),
+                (Some(said), None) => Ok(T::empty(said)),
+                (None, None) => Ok(T::default()),
+            }
+        }
+    }
+    deserializer.deserialize_struct(T::NAME, T::NAMES, TaggedVisitor(PhantomData))
+}
+
+/// Writes a tagged enum.
+pub(crate) fn write_tagged<T: Tagged, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_struct(T::NAME, 2)?;
+    out.serialize_field(T::TAG, T::TEXTS[value.position()])?;
+    value.write(&mut out)?;
+    out.end()
+}
+
+/// Two lists of names as one, at compile time.
+pub(crate) const fn concat<const N: usize>(
+    first: &'static [&'static str],
+    second: &'static [&'static str],
+) -> [&'static str; N] {
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+impl Wire for bool {
+    const SCHEMA: &'static Schema = &Schema::Bool;
+    fn is_absent(&self) -> bool {
+        !self
+    }
+}
+
+/// Whole numbers. Kubernetes' are signed, of 32 or 64 bits: what is greater it would refuse.
+macro_rules! numbers {
+    ($($number:ty: $min:expr, $max:expr;)*) => {$(
+        impl Wire for $number {
+            const SCHEMA: &'static Schema = &Schema::Int { min: $min, max: $max };
+            fn is_absent(&self) -> bool {
+                *self == 0
+            }
+            fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let number = Self::deserialize(deserializer)?;
+                #[allow(unused_comparisons, clippy::cast_possible_wrap)]
+                if number as i128 > $max as i128 {
+                    return Err(D::Error::custom(format_args!("{number} is more than the greatest possible, {}", $max)));
+                }
+                Ok(number)
+            }
+        }
+    )*};
+}
+numbers! {
+    u16: 0, u16::MAX as i64;
+    u32: 0, i32::MAX as i64;
+    u64: 0, i64::MAX;
+    i32: i32::MIN as i64, i32::MAX as i64;
+    i64: i64::MIN, i64::MAX;
+}
+
+impl<T: Wire> Wire for Option<T> {
+    const SCHEMA: &'static Schema = T::SCHEMA;
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Some)
+    }
+}
+
+impl<T: Wire> Wire for Box<T> {
+    const SCHEMA: &'static Schema = T::SCHEMA;
+    fn is_absent(&self) -> bool {
+        T::is_absent(self)
+    }
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Box::new)
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    const SCHEMA: &'static Schema = &Schema::List(T::SCHEMA);
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+    /// Lists are short and live long, so they take no more room than they need.
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T>(PhantomData<T>);
+        impl<'de, T: Wire> Visitor<'de> for ListVisitor<T> {
+            type Value = Vec<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(element) = seq.next_element_seed(Element(PhantomData))? {
+                    if list.len() == list.capacity() {
+                        list.reserve_exact(list.len().max(1));
+                    }
+                    list.push(element);
+                }
+                list.shrink_to_fit();
+                Ok(list)
+            }
+        }
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
+impl Wire for serde_json::Value {
+    const SCHEMA: &'static Schema = &Schema::Any;
+    fn is_absent(&self) -> bool {
+        self.is_null()
+    }
+}

@@ -1,0 +1,96 @@
+//! Objects of every kind that Kubernetes has, written by us, read and written by `k8s-openapi`, and
+//! read by us again: nothing may be lost or changed. `k8s-openapi` is generated from Kubernetes' own
+//! specification, so a misspelt field or a wrong type does not survive this.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use k8s_openapi::api as k8s;
+use orchestra_core::kinds::*;
+use orchestra_core::object::Resource;
+use orchestra_core::object::sample::Sampler;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// How many objects of each kind are tried.
+fn seeds() -> u64 {
+    std::env::var("ORCHESTRA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+}
+
+/// `times` are the fields of a condition that Kubernetes has for this kind, beyond those that it has
+/// for every kind: our one type has them all.
+fn survives<Ours: Resource, Theirs: Serialize + DeserializeOwned>(times: &[&str]) {
+    for seed in 0..seeds() {
+        let mut sample = Sampler::seeded(seed).value(Ours::schema());
+        sample["apiVersion"] = Ours::KIND.api_version().into();
+        sample["kind"] = Ours::KIND.name().into();
+        leave_out(&mut sample, times);
+        let context = || format!("{} of seed {seed}", Ours::KIND);
+        let ours: Ours = serde_json::from_value(sample).unwrap_or_else(|e| panic!("{}: {e}", context()));
+        let written = serde_json::to_value(&ours).unwrap();
+        let theirs: Theirs = serde_json::from_value(written.clone())
+            .unwrap_or_else(|e| panic!("{}: {e}\n{written:#}", context()));
+        let back = serde_json::to_value(&theirs).unwrap();
+        let again: Ours =
+            serde_json::from_value(back.clone()).unwrap_or_else(|e| panic!("{}: {e}\n{back:#}", context()));
+        if ours != again {
+            let again = serde_json::to_value(&again).unwrap();
+            let difference = first_difference(&written, &again, String::new()).unwrap_or_default();
+            panic!("{}: {difference}", context());
+        }
+    }
+}
+
+/// Leaves out what Kubernetes does not have: our extensions, and times of conditions.
+fn leave_out(value: &mut Value, times: &[&str]) {
+    match value {
+        Value::Object(map) => {
+            map.remove("orchestra");
+            if let Some(Value::Array(conditions)) = map.get_mut("conditions") {
+                for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
+                    for time in ["observedGeneration", "lastUpdateTime", "lastProbeTime", "lastHeartbeatTime"]
+                    {
+                        if !times.contains(&time) {
+                            condition.remove(time);
+                        }
+                    }
+                }
+            }
+            map.values_mut().for_each(|value| leave_out(value, times));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| leave_out(value, times)),
+        _ => {}
+    }
+}
+
+fn first_difference(a: &Value, b: &Value, path: String) -> Option<String> {
+    let null = json!(null);
+    match (a, b) {
+        (a, b) if a == b => None,
+        (Value::Object(x), Value::Object(y)) => x.keys().chain(y.keys()).find_map(|key| {
+            first_difference(
+                x.get(key).unwrap_or(&null),
+                y.get(key).unwrap_or(&null),
+                format!("{path}.{key}"),
+            )
+        }),
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
+            .iter()
+            .zip(y)
+            .enumerate()
+            .find_map(|(at, (x, y))| first_difference(x, y, format!("{path}[{at}]"))),
+        _ => Some(format!("{path}: {a} became {b}")),
+    }
+}
+
+macro_rules! survive {
+    ($($test:ident: $ours:ty, $theirs:ty $(, $time:literal)*;)*) => {$(
+        #[test]
+        fn $test() {
+            survives::<$ours, $theirs>(&[$($time),*]);
+        }
+    )*};
+}
+
+survive! {
+    pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
+}
