@@ -1,1 +1,2 @@
-//! x
+//! Orchestra
+pub use orchestra_core::{kinds, manifest, object, Error, Result};

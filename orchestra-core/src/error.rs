@@ -33,6 +33,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// A manifest, or a document in it, was refused.
+    #[error("{errors}")]
+    Manifest {
+        /// Everything that is wrong, a line each.
+        errors: String,
+    },
+
     /// An object is not as its kind demands.
     #[error("{kind} `{name}` is invalid: {problems}")]
     Invalid {

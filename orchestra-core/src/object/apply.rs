@@ -73,6 +73,11 @@ impl<T> Apply<T> {
         Self { fields: serde_json::Map::new(), wrong: None, of: PhantomData }
     }
 
+    /// These fields set.
+    pub(crate) fn from_fields(fields: serde_json::Map<String, Value>) -> Self {
+        Self { fields, ..Self::nothing() }
+    }
+
     /// The fields that were set.
     ///
     /// # Errors

@@ -30,6 +30,7 @@
 //!
 //! Fields that a type does not know are kept ([`Unknown`]) and written back.
 
+mod any;
 pub(crate) mod apply;
 mod bytes;
 mod condition;
@@ -52,6 +53,7 @@ mod time;
 mod unknown;
 pub mod wire;
 
+pub use any::AnyObject;
 pub use apply::{Apply, IntoField, Setting};
 pub use bytes::{Bytes, SecretBytes, SecretText};
 pub use condition::{Condition, ConditionStatus, Conditions};

@@ -135,7 +135,7 @@ pub trait Resource:
     /// [`Error::Decode`] when the bytes are no object of this kind: it says where and why.
     fn from_json(json: &[u8]) -> Result<Self> {
         // The fast way knows no paths; it is walked again with them only to explain a failure.
-        serde_json::from_slice(json).map_err(|error| crate::manifest::explain::<Self>(json, error))
+        serde_json::from_slice(json).map_err(|error| crate::manifest::explain::<Self>(json, &error))
     }
 
     /// Writes the object as JSON, with every field that is not absent.

@@ -139,6 +139,35 @@ impl Schema {
         }
     }
 
+    /// What stands in a list of this place.
+    #[must_use]
+    pub fn item(&self) -> &'static Schema {
+        match self {
+            Self::List(items) => items,
+            _ => &Self::Any,
+        }
+    }
+
+    /// The way to the nearest struct below this place that has a field of this name, through structs
+    /// only: where a field belongs that was put too far up.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Vec<&'static str>> {
+        const DEEPEST: usize = 4;
+        let mut level: Vec<(Vec<&'static str>, &Schema)> = vec![(Vec::new(), self)];
+        for _ in 0..DEEPEST {
+            let below = level.iter().flat_map(|(path, schema)| {
+                let names = schema.names().unwrap_or_default();
+                names.into_iter().map(move |name| ([path.as_slice(), &[name]].concat(), schema.child(name)))
+            });
+            let below: Vec<_> = below.filter(|(_, schema)| matches!(schema, Self::Struct(_))).collect();
+            if let Some((path, _)) = below.iter().find(|(_, schema)| schema.field(name).is_some()) {
+                return Some(path.clone());
+            }
+            level = below;
+        }
+        None
+    }
+
     /// The names that may stand here; `None` when any may.
     #[must_use]
     pub fn names(&self) -> Option<Vec<&'static str>> {
