@@ -10,6 +10,7 @@ use std::hint::black_box;
 use harness::{Bench, alloc};
 use k8s_openapi::api::core::v1::Pod as TheirPod;
 use orchestra::kinds::Pod;
+use orchestra::object::Resource;
 
 #[global_allocator]
 static ALLOCATOR: alloc::Counting = alloc::Counting;
@@ -19,22 +20,28 @@ const POD: &[u8] = include_bytes!("data/pod.json");
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut bench = Bench::from_args("model");
-    let ours: Pod = serde_json::from_slice(POD)?;
+    let ours = Pod::from_json(POD)?;
     let theirs: TheirPod = serde_json::from_slice(POD)?;
 
     bench.rates(&mut [
-        ("decode/pod", &mut || drop(black_box(serde_json::from_slice::<Pod>(black_box(POD))))),
-        ("decode/pod-k8s-openapi", &mut || drop(black_box(serde_json::from_slice::<TheirPod>(black_box(POD))))),
+        ("decode/pod", &mut || drop(black_box(Pod::from_json(black_box(POD))))),
+        ("decode/pod-k8s-openapi", &mut || {
+            drop(black_box(serde_json::from_slice::<TheirPod>(black_box(POD))))
+        }),
     ]);
     bench.rates(&mut [
-        ("encode/pod", &mut || drop(black_box(serde_json::to_vec(black_box(&ours))))),
+        ("encode/pod", &mut || drop(black_box(black_box(&ours).to_json()))),
         ("encode/pod-k8s-openapi", &mut || drop(black_box(serde_json::to_vec(black_box(&theirs))))),
     ]);
     if bench.wants("bytes/pod") {
-        bench.record("bytes/pod", "B", vec![bytes_held(|| serde_json::from_slice::<Pod>(POD))?]);
+        bench.record("bytes/pod", "B", vec![bytes_held(|| Pod::from_json(POD))?]);
     }
     if bench.wants("bytes/pod-k8s-openapi") {
-        bench.record("bytes/pod-k8s-openapi", "B", vec![bytes_held(|| serde_json::from_slice::<TheirPod>(POD))?]);
+        bench.record(
+            "bytes/pod-k8s-openapi",
+            "B",
+            vec![bytes_held(|| serde_json::from_slice::<TheirPod>(POD))?],
+        );
     }
     bench.finish()?;
     bench.ratio("decode, ours / k8s-openapi's rate", "decode/pod", "decode/pod-k8s-openapi");

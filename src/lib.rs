@@ -1,2 +1,2 @@
 //! Orchestra
-pub use orchestra_core::{kinds, manifest, object, Error, Result};
+pub use orchestra_core::{Error, Result, kinds, manifest, object};

@@ -33,7 +33,8 @@ impl Bench {
     /// Reads the command line.
     pub(crate) fn from_args(name: &'static str) -> Self {
         // Cargo adds `--bench`.
-        let (flags, filter): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+        let (flags, filter): (Vec<_>, Vec<_>) =
+            std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
         if let Some(unknown) = flags.iter().find(|flag| !matches!(flag.as_str(), "--bench" | "--quick")) {
             eprintln!("unknown flag {unknown}; there are: --quick, and the beginnings of cases");
             std::process::exit(2);
@@ -54,7 +55,8 @@ impl Bench {
     /// How often per second each of several pieces of work can be done. Their runs alternate, so
     /// that whatever else the machine does befalls all of them alike.
     pub(crate) fn rates(&mut self, cases: &mut [(&str, &mut dyn FnMut())]) {
-        let (runs, length) = if self.quick { (3, Duration::from_millis(100)) } else { (11, Duration::from_millis(300)) };
+        let (runs, length) =
+            if self.quick { (3, Duration::from_millis(100)) } else { (11, Duration::from_millis(300)) };
         let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
         for round in 0..=runs {
             for ((case, work), samples) in cases.iter_mut().zip(&mut samples) {
@@ -86,7 +88,8 @@ impl Bench {
         }
         samples.sort_by(f64::total_cmp);
         let (runs, middle) = (samples.len(), samples.len() / 2);
-        let value = if runs % 2 == 1 { samples[middle] } else { f64::midpoint(samples[middle - 1], samples[middle]) };
+        let value =
+            if runs % 2 == 1 { samples[middle] } else { f64::midpoint(samples[middle - 1], samples[middle]) };
         self.rows.push(Row { case: case.into(), value, unit, runs, min: samples[0], max: samples[runs - 1] });
     }
 
@@ -108,7 +111,8 @@ impl Bench {
         for Row { case, value, unit, runs, min, max } in &self.rows {
             println!("{case:<32} {value:>14.1} {unit:>6} {min:>14.1} {max:>14.1} {runs:>5}");
         }
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
         let path = target.join("bench").join(self.name).with_extension("json");
         std::fs::create_dir_all(target.join("bench"))?;
         std::fs::write(&path, serde_json::to_string_pretty(&self.rows)?)?;

@@ -51,11 +51,11 @@ use crate::{Error, Result};
 use tree::Node;
 
 /// Says where and why some JSON is no object of a kind, after the fast way has failed.
-pub(crate) fn explain<R: Resource>(json: &[u8], error: &serde_json::Error) -> Error {
+pub(crate) fn explain<R: Resource>(text: &str, error: &serde_json::Error) -> Error {
     let kind = R::KIND.name();
-    let (limits, text) = (Limits::default(), String::from_utf8_lossy(json));
+    let limits = Limits::default();
     let place = |mark: tree::Mark| format!("line {}, column {}", mark.line, mark.column);
-    let reason = match json::read(&text, &limits, &mut limits.nodes.clone()) {
+    let reason = match json::read(text, &limits, &mut limits.nodes.clone()) {
         Err(syntax) => format!("{}: {}", place(syntax.mark), syntax.text),
         Ok(nodes) => match nodes.first().map(decode::decode::<R>) {
             Some(Err(mismatch)) => format!("{}: {}: {}", place(mismatch.mark), mismatch.path, mismatch.text),

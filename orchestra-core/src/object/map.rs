@@ -197,7 +197,7 @@ impl<'de, V: Wire + Default> Deserialize<'de> for Map<V> {
                 f.write_str("a map")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<V>, A::Error> {
-                let mut entries = Vec::new();
+                let mut entries = Vec::with_capacity(4);
                 while let Some(key) = map.next_key::<Str>()? {
                     // As in Kubernetes, `key: null` is an entry with an empty value.
                     let value = map.next_value_seed(Given::<V>::new())?.unwrap_or_default();

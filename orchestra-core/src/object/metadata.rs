@@ -7,6 +7,7 @@ use orchestra_macros::wire;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
 use super::{At, Kind, Map, Str, Timestamp, check_labels, names};
@@ -216,33 +217,42 @@ impl From<&str> for Uid {
 
 /// The bytes of a UUID in its canonical form, in lower case.
 fn uuid(text: &str) -> Option<[u8; 16]> {
-    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    let canonical = text.len() == 36
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(at, b)| if matches!(at, 8 | 13 | 18 | 23) { b == b'-' } else { hex(b) });
-    if !canonical {
+    if text.len() != 36 {
         return None;
     }
     let mut bits: u128 = 0;
-    for digit in text.chars().filter_map(|c| c.to_digit(16)) {
+    for (at, byte) in text.bytes().enumerate() {
+        let digit = match byte {
+            b'-' if matches!(at, 8 | 13 | 18 | 23) => continue,
+            _ if matches!(at, 8 | 13 | 18 | 23) => return None,
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
         bits = bits << 4 | u128::from(digit);
     }
     Some(bits.to_be_bytes())
+}
+
+/// A UUID in its canonical form.
+fn uuid_text(bytes: &[u8; 16]) -> Buffer<36> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = Buffer::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push(b'-');
+        }
+        text.push(HEX[usize::from(byte >> 4)]);
+        text.push(HEX[usize::from(byte & 15)]);
+    }
+    text
 }
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Id::Unset => Ok(()),
-            Id::Uuid(bytes) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
-                    write!(f, "{dash}{byte:02x}")?;
-                }
-                Ok(())
-            }
+            Id::Uuid(bytes) => f.write_str(uuid_text(bytes).as_str()),
             Id::Text(text) => f.write_str(text),
         }
     }
@@ -256,7 +266,11 @@ impl fmt::Debug for Uid {
 
 impl Serialize for Uid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match &self.0 {
+            Id::Unset => serializer.serialize_str(""),
+            Id::Uuid(bytes) => serializer.serialize_str(uuid_text(bytes).as_str()),
+            Id::Text(text) => serializer.serialize_str(text),
+        }
     }
 }
 
@@ -308,7 +322,9 @@ impl fmt::Debug for Revision {
 
 impl Serialize for Revision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut text = Buffer::<20>::new();
+        text.number(self.0, 1);
+        serializer.serialize_str(text.as_str())
     }
 }
 

@@ -32,6 +32,7 @@
 
 mod any;
 pub(crate) mod apply;
+mod buffer;
 mod bytes;
 mod condition;
 mod flat;

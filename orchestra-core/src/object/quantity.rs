@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
 
@@ -256,10 +257,26 @@ impl FromStr for Quantity {
         let Some((scale, family)) = scale(suffix) else {
             return Err(error("its suffix is unknown"));
         };
-        let nanos = Decimal::new(whole, fraction).nanos(&scale);
+        let nanos = match short(whole, fraction, &scale) {
+            Some(nanos) => nanos,
+            None => Decimal::new(whole, fraction).nanos(&scale),
+        };
         let nanos = if text.starts_with('-') { -nanos } else { nanos };
         Self::from_nanos(nanos, family).ok_or_else(|| error("it is out of range"))
     }
+}
+
+/// The value in billionths of what nearly all quantities are: a few digits without a fraction.
+fn short(whole: &str, fraction: &str, scale: &Scale) -> Option<i128> {
+    if !fraction.is_empty() || !(1..=9).contains(&whole.len()) {
+        return None;
+    }
+    let factor = match scale {
+        Scale::Ten(power @ -9..=9) => 10_i128.pow(u32::try_from(power + 9).ok()?),
+        Scale::Two(power @ ..=30) => NANO << power,
+        _ => return None,
+    };
+    whole.parse::<i128>().ok().map(|whole| whole * factor)
 }
 
 /// A decimal number as digits: `digits × 10^exponent`.
@@ -321,47 +338,68 @@ impl Decimal {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.canonical())
+        f.pad(self.canonical().as_str())
     }
 }
 
 impl fmt::Debug for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.canonical())
+        f.write_str(self.canonical().as_str())
     }
 }
 
 impl Quantity {
-    fn canonical(self) -> String {
-        if self.is_zero() {
-            return "0".into();
-        }
-        let nanos = self.total_nanos();
+    fn canonical(self) -> Buffer<40> {
+        let mut text = Buffer::new();
         // Binary suffixes are for whole numbers from 1024 on; anything else is decimal.
         if self.family == Family::Binary && self.nanos == 0 && self.units.unsigned_abs() >= 1024 {
             let power = (self.units.trailing_zeros() / 10).min(6);
-            let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][power as usize];
-            return format!("{}{suffix}", self.units >> (10 * power));
+            self.sign(&mut text);
+            text.number(self.units.unsigned_abs() >> (10 * power), 1);
+            text.push_str(["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][power as usize]);
+            return text;
         }
-        let (mut mantissa, mut exponent) = (nanos, -9);
-        while exponent < 18 && mantissa % 1000 == 0 {
-            mantissa /= 1000;
-            exponent += 3;
+        // The mantissa is in units where there is no fraction, in billionths where there is one.
+        let (mut mantissa, mut exponent) = match self.nanos {
+            0 => (u128::from(self.units.unsigned_abs()), 0),
+            _ => (self.total_nanos().unsigned_abs(), -9),
+        };
+        while mantissa != 0 && exponent < 18 {
+            let shorter = match u64::try_from(mantissa) {
+                Ok(small) => (small % 1000 == 0).then(|| u128::from(small / 1000)),
+                Err(_) => (mantissa % 1000 == 0).then(|| mantissa / 1000),
+            };
+            let Some(shorter) = shorter else { break };
+            (mantissa, exponent) = (shorter, exponent + 3);
+        }
+        self.sign(&mut text);
+        match u64::try_from(mantissa) {
+            Ok(small) => text.number(small, 1),
+            Err(_) => text.push_str(&mantissa.to_string()),
         }
         match (self.family, exponent) {
-            (_, 0) => mantissa.to_string(),
-            (Family::Exponent, _) => format!("{mantissa}e{exponent}"),
-            _ => {
-                let suffix = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][(exponent / 3 + 3) as usize];
-                format!("{mantissa}{suffix}")
+            (_, 0) => {}
+            (Family::Exponent, exponent) => {
+                text.push_str(if exponent < 0 { "e-" } else { "e" });
+                text.number(u64::from(i32::unsigned_abs(exponent)), 1);
             }
+            (_, exponent) => {
+                text.push_str(["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][(exponent / 3 + 3) as usize]);
+            }
+        }
+        text
+    }
+
+    fn sign(self, text: &mut Buffer<40>) {
+        if self.is_negative() {
+            text.push(b'-');
         }
     }
 }
 
 impl Serialize for Quantity {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.canonical())
+        serializer.serialize_str(self.canonical().as_str())
     }
 }
 

@@ -134,8 +134,13 @@ pub trait Resource:
     /// # Errors
     /// [`Error::Decode`] when the bytes are no object of this kind: it says where and why.
     fn from_json(json: &[u8]) -> Result<Self> {
-        // The fast way knows no paths; it is walked again with them only to explain a failure.
-        serde_json::from_slice(json).map_err(|error| crate::manifest::explain::<Self>(json, &error))
+        // One look at the whole text is much faster than serde_json's at each string of it.
+        let text = std::str::from_utf8(json).map_err(|error| Error::Decode {
+            kind: Self::KIND.name(),
+            reason: format!("not text in UTF-8: {error}"),
+        })?;
+        // The fast way knows no paths; the text is read again with them only to explain a failure.
+        serde_json::from_str(text).map_err(|error| crate::manifest::explain::<Self>(text, &error))
     }
 
     /// Writes the object as JSON, with every field that is not absent.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
 
@@ -102,30 +103,66 @@ impl MicroTime {
 /// people write to mean "never".
 const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
-fn write_rfc3339(f: &mut fmt::Formatter<'_>, micros: i64, digits: u8) -> fmt::Result {
-    let since = jiff::SignedDuration::from_micros(micros);
-    let time = EPOCH.checked_add(since).map_err(|_| fmt::Error)?;
-    let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(digits));
-    f.pad(&(printer.datetime_to_string(&time) + "Z"))
+/// A time as RFC 3339 writes it, in UTC, with six digits of the second's fraction or none.
+fn rfc3339(micros: i64, fraction: bool) -> Buffer<27> {
+    let mut text = Buffer::new();
+    let time = EPOCH.saturating_add(jiff::SignedDuration::from_micros(micros));
+    let part = |number: i8| u64::from(number.unsigned_abs());
+    text.number(u64::from(time.year().unsigned_abs()), 4);
+    for (mark, number) in [
+        (b'-', time.month()),
+        (b'-', time.day()),
+        (b'T', time.hour()),
+        (b':', time.minute()),
+        (b':', time.second()),
+    ] {
+        text.push(mark);
+        text.number(part(number), 2);
+    }
+    if fraction {
+        text.push(b'.');
+        text.number(micros.rem_euclid(MICROS).unsigned_abs(), 6);
+    }
+    text.push(b'Z');
+    text
 }
 
-/// Microseconds since 1970, of any RFC 3339 time.
+/// Microseconds since 1970, rounded down, of any RFC 3339 time.
 fn read_rfc3339(text: &str, what: &'static str, example: &'static str) -> Result<i64, TimeError> {
     let error = || TimeError::new(text, what, example);
     let (local, offset) = split_offset(text).ok_or_else(error)?;
-    // jiff reads more than RFC 3339, Kubernetes does not.
-    let bytes = local.as_bytes();
-    let is_rfc3339 = (19..=30).contains(&bytes.len())
-        && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')].iter().all(|(at, mark)| bytes[*at] == *mark)
-        && matches!(bytes[10], b'T' | b't');
-    if !is_rfc3339 {
+    let (head, fraction) = local.split_at_checked(19).ok_or_else(error)?;
+    let bytes = head.as_bytes();
+    let marked = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')].iter().all(|(at, mark)| bytes[*at] == *mark);
+    if !marked || !matches!(bytes[10], b'T' | b't') {
         return Err(error());
     }
-    let local: jiff::civil::DateTime = local.parse().map_err(|_| error())?;
-    let micros = i64::try_from(local.duration_since(EPOCH).as_micros()).map_err(|_| error())?;
-    // The duration is rounded towards zero, a time before 1970 is to be rounded down.
-    let rest = local.subsec_nanosecond() % 1000 != 0 && local < EPOCH;
-    Ok(micros - i64::from(rest) - offset * 60 * MICROS)
+    let number = |at: std::ops::Range<usize>| {
+        let digits = &bytes[at];
+        let number =
+            digits.iter().fold(0_i16, |number, digit| number * 10 + i16::from(digit.wrapping_sub(b'0') % 10));
+        digits.iter().all(u8::is_ascii_digit).then_some(number).ok_or_else(error)
+    };
+    let small = |at| number(at).map(|number| number as i8);
+    // A leap second is counted to the second before it, as by Go.
+    let second = small(17..19)?;
+    let date = jiff::civil::Date::new(number(0..4)?, small(5..7)?, small(8..10)?).map_err(|_| error())?;
+    let time =
+        jiff::civil::Time::new(small(11..13)?, small(14..16)?, if second == 60 { 59 } else { second }, 0)
+            .map_err(|_| error())?;
+    let micros = match fraction.strip_prefix('.') {
+        None if fraction.is_empty() => 0,
+        Some(digits) if (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits
+                .bytes()
+                .chain(*b"000000")
+                .take(6)
+                .fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'))
+        }
+        _ => return Err(error()),
+    };
+    let since = date.to_datetime(time).duration_since(EPOCH);
+    Ok((since.as_secs() - offset * 60) * MICROS + micros)
 }
 
 /// A time without its offset from UTC, and that offset in minutes.
@@ -158,7 +195,8 @@ macro_rules! on_the_wire {
 
         impl fmt::Display for $time {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                $write(self, f)
+                let text: Buffer<27> = $write(self);
+                f.pad(text.as_str())
             }
         }
 
@@ -168,16 +206,16 @@ macro_rules! on_the_wire {
             }
         }
 
-        text_on_the_wire!($time, $format, concat!("a time such as ", $example));
+        text_on_the_wire!($time, $format, concat!("a time such as ", $example), $write);
     };
 }
 
-/// Serialises by `Display` and deserialises by `FromStr`.
+/// Serialises what `$write` makes and deserialises by `FromStr`.
 macro_rules! text_on_the_wire {
-    ($type:ident, $format:expr, $expecting:expr) => {
+    ($type:ident, $format:expr, $expecting:expr, $write:expr) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str($write(self).as_str())
             }
         }
 
@@ -209,7 +247,7 @@ on_the_wire!(
     "2026-11-21T08:00:00Z",
     Format::Timestamp,
     |micros| Timestamp::from_unix(micros.div_euclid(MICROS)),
-    |time: &Timestamp, f: &mut fmt::Formatter<'_>| write_rfc3339(f, time.unix() * MICROS, 0)
+    |time: &Timestamp| rfc3339(time.unix() * MICROS, false)
 );
 on_the_wire!(
     MicroTime,
@@ -217,7 +255,7 @@ on_the_wire!(
     "2026-11-21T08:00:00.250000Z",
     Format::MicroTime,
     MicroTime::from_unix_micros,
-    |time: &MicroTime, f: &mut fmt::Formatter<'_>| write_rfc3339(f, time.unix_micros(), 6)
+    |time: &MicroTime| rfc3339(time.unix_micros(), true)
 );
 
 /// A span of time, to the microsecond, written as Go writes it: `1h30m0s`, `1.5s`, `250ms`.
@@ -356,7 +394,7 @@ impl FromStr for Duration {
     }
 }
 
-text_on_the_wire!(Duration, Format::Duration, "a duration such as 1h30m");
+text_on_the_wire!(Duration, Format::Duration, "a duration such as 1h30m", Duration::to_string);
 
 #[cfg(test)]
 mod tests {

@@ -342,8 +342,9 @@ impl<T: Wire> Wire for Vec<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
                 let mut list = Vec::new();
                 while let Some(element) = seq.next_element_seed(Element(PhantomData))? {
-                    if list.len() == list.capacity() {
-                        list.reserve_exact(list.len().max(1));
+                    if list.is_empty() {
+                        // Most lists of large things have one element.
+                        list.reserve_exact(if size_of::<T>() > 128 { 1 } else { 4 });
                     }
                     list.push(element);
                 }
