@@ -98,11 +98,15 @@ macro_rules! survive {
 survive! {
     cluster_role: ClusterRole, k8s::rbac::v1::ClusterRole;
     cluster_role_binding: ClusterRoleBinding, k8s::rbac::v1::ClusterRoleBinding;
+    endpoint_slice: EndpointSlice, k8s::discovery::v1::EndpointSlice;
     event: Event, k8s::core::v1::Event;
+    ingress: Ingress, k8s::networking::v1::Ingress;
     lease: Lease, k8s::coordination::v1::Lease;
     namespace: Namespace, k8s::core::v1::Namespace;
+    network_policy: NetworkPolicy, k8s::networking::v1::NetworkPolicy;
     node: Node, k8s::core::v1::Node, "lastHeartbeatTime";
     pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
     role: Role, k8s::rbac::v1::Role;
     role_binding: RoleBinding, k8s::rbac::v1::RoleBinding;
+    service: Service, k8s::core::v1::Service, "lastTransitionTime", "observedGeneration";
 }
