@@ -1,5 +1,6 @@
 //! The built-in kinds.
 
+mod config;
 mod container;
 mod endpoint_slice;
 mod event;
@@ -16,6 +17,7 @@ mod storage;
 mod test;
 mod volume;
 
+pub use config::*;
 pub use container::*;
 pub use endpoint_slice::*;
 pub use event::*;
