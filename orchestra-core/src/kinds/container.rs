@@ -105,7 +105,7 @@ impl Container {
         }
     }
 
-    pub(super) fn check(&self, at: &At<'_>, role: Role) {
+    pub(super) fn check(&self, at: &At<'_>, role: Purpose) {
         at.field("name").name(&self.name, names::dns_label);
         at.field("image").require(self.image.trim() == self.image, "may not begin or end with a space");
         at.each("ports", &self.ports, |at, port| port.check(at));
@@ -125,12 +125,12 @@ impl Container {
         }
         let restart = at.field("restartPolicy");
         restart.require(
-            role == Role::Init || self.restart_policy.is_none(),
+            role == Purpose::Init || self.restart_policy.is_none(),
             "may be given for an init container only (`Always` makes it a sidecar)",
         );
     }
 
-    fn check_probes(&self, at: &At<'_>, role: Role) {
+    fn check_probes(&self, at: &At<'_>, role: Purpose) {
         let probes = [
             ("livenessProbe", &self.liveness_probe),
             ("readinessProbe", &self.readiness_probe),
@@ -140,7 +140,7 @@ impl Container {
             if let Some(probe) = probe {
                 let at = at.field(name);
                 at.require(
-                    role == Role::Main || self.is_sidecar(),
+                    role == Purpose::Main || self.is_sidecar(),
                     "an init container that is no sidecar has no probes",
                 );
                 probe.check(&at);
@@ -153,7 +153,7 @@ impl Container {
         if let Some(lifecycle) = &self.lifecycle {
             let at = at.field("lifecycle");
             at.require(
-                role == Role::Main || self.is_sidecar(),
+                role == Purpose::Main || self.is_sidecar(),
                 "an init container that is no sidecar has no lifecycle",
             );
             lifecycle.check(&at);
@@ -163,7 +163,7 @@ impl Container {
 
 /// What a container is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Purpose {
     /// It runs to its end before the others begin, unless it is a sidecar.
     Init,
     /// It is what the pod is for.

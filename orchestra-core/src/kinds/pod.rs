@@ -2,7 +2,7 @@
 
 use orchestra_macros::wire;
 
-use super::container::{Container, ContainerRestartPolicy, Profile, Resources, Role, SeLinuxOptions};
+use super::container::{Container, ContainerRestartPolicy, Profile, Purpose, Resources, SeLinuxOptions};
 use super::scheduling::{
     Affinity, PodExtension, SchedulingGate, Toleration, TopologySpread, check_node_selector,
 };
@@ -158,8 +158,8 @@ impl PodSpec {
     /// Checks it as Kubernetes does.
     pub fn check(&self, at: &At<'_>) {
         at.field("containers").required(!self.containers.is_empty());
-        at.each("initContainers", &self.init_containers, |at, container| container.check(at, Role::Init));
-        at.each("containers", &self.containers, |at, container| container.check(at, Role::Main));
+        at.each("initContainers", &self.init_containers, |at, container| container.check(at, Purpose::Init));
+        at.each("containers", &self.containers, |at, container| container.check(at, Purpose::Main));
         at.each("volumes", &self.volumes, |at, volume| volume.check(at));
         at.distinct("volumes", &self.volumes, |volume| volume.name.clone());
         self.check_names(at);

@@ -74,7 +74,11 @@ impl Volume {
                 source.field("path").name(&it.path, names::absolute_path);
             }
             VolumeSource::Csi(it) => source.field("driver").required(!it.driver.is_empty()),
-            VolumeSource::EmptyDir(_) | VolumeSource::Ephemeral(_) => {}
+            VolumeSource::Ephemeral(it) => match &it.volume_claim_template {
+                Some(claim) => claim.spec.check(&source.field("volumeClaimTemplate").field("spec")),
+                None => source.field("volumeClaimTemplate").required(false),
+            },
+            VolumeSource::EmptyDir(_) => {}
         }
     }
 }

@@ -37,7 +37,9 @@ struct Wrong {
 }
 
 /// What a field is set to: a value, or the reason why it is none.
-#[derive(Clone, Debug)]
+///
+/// `Debug` does not show the value: it may be secret.
+#[derive(Clone)]
 pub struct Setting(std::result::Result<Value, String>);
 
 /// What a field of type `T` can be set from: a `T` or an [`Apply<T>`], and what converts into one.
@@ -58,6 +60,15 @@ impl Setting {
     #[must_use]
     pub fn wrong(reason: impl fmt::Display) -> Self {
         Self(Err(reason.to_string()))
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(_) => f.write_str("a value"),
+            Err(reason) => write!(f, "no value: {reason}"),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::apply::{IntoField, Setting, whole};
 use super::schema::{Format, Schema};
-use super::wire::Wire;
+use super::wire::{Wire, read_secret};
 
 /// Binary data.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl fmt::Debug for SecretBytes {
 }
 
 macro_rules! base64_on_the_wire {
-    ($($type:ident)*) => {$(
+    ($($type:ident $secret:literal;)*) => {$(
         impl From<Vec<u8>> for $type {
             fn from(bytes: Vec<u8>) -> Self {
                 Self(bytes.into())
@@ -101,11 +101,16 @@ macro_rules! base64_on_the_wire {
                         }
                     }
                 }
-                deserializer.deserialize_str(Visitor)
+                if $secret {
+                    read_secret(deserializer, Visitor)
+                } else {
+                    deserializer.deserialize_str(Visitor)
+                }
             }
         }
 
         impl Wire for $type {
+            const SECRET: bool = $secret;
             const SCHEMA: &'static Schema = &Schema::Text(Format::Base64);
         }
 
@@ -128,7 +133,10 @@ macro_rules! base64_on_the_wire {
         }
     )*};
 }
-base64_on_the_wire!(Bytes SecretBytes);
+base64_on_the_wire! {
+    Bytes false;
+    SecretBytes true;
+}
 
 /// Text that nobody may see, such as a Secret's `stringData`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -162,11 +170,22 @@ impl Serialize for SecretText {
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(text.into()))
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = SecretText;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SecretText, E> {
+                Ok(text.into())
+            }
+        }
+        read_secret(deserializer, Visitor)
     }
 }
 
 impl Wire for SecretText {
+    const SECRET: bool = true;
     const SCHEMA: &'static Schema = &Schema::Text(Format::Any);
 }
 

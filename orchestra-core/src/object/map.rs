@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Str;
 use super::schema::Schema;
-use super::wire::{Given, Wire};
+use super::wire::{Given, Wire, read_secret, unquoted};
 
 /// A small map with string keys, kept sorted in one block of memory.
 ///
@@ -205,8 +205,16 @@ impl<'de, V: Wire + Default> Deserialize<'de> for Map<V> {
                 }
                 Ok(Map::from_unsorted(entries))
             }
+            /// Asked only where the values are secret.
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Map<V>, E> {
+                Err(unquoted("string", &self))
+            }
         }
-        deserializer.deserialize_map(Visitor(PhantomData))
+        if V::SECRET {
+            read_secret(deserializer, Visitor(PhantomData))
+        } else {
+            deserializer.deserialize_map(Visitor(PhantomData))
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Each function answers `Err` with a sentence about what is wrong with the text.
 
+use std::net::IpAddr;
+
 /// What is wrong with a name.
 pub type Verdict = Result<(), String>;
 
@@ -136,6 +138,28 @@ pub fn config_key(text: &str) -> Verdict {
     })
 }
 
+/// An address, IPv4 or IPv6.
+pub fn ip(text: &str) -> Verdict {
+    require(text.parse::<IpAddr>().is_ok(), || {
+        format!("`{text}` must be an address such as 10.9.8.7 or 2001:db8::ffff")
+    })
+}
+
+/// A range of addresses: an address and how many bits of it count.
+pub fn cidr(text: &str) -> Verdict {
+    require(parse_cidr(text).is_some(), || {
+        format!("`{text}` must be a range of addresses such as 10.9.0.0/16 or 2001:db8::/64")
+    })
+}
+
+/// The address and the number of bits that a range is written with.
+pub(crate) fn parse_cidr(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let bits = Some(bits).filter(|bits| bits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits))
+}
+
 /// An absolute path within a container.
 pub fn absolute_path(text: &str) -> Verdict {
     require(text.starts_with('/'), || format!("`{text}` must be an absolute path"))
@@ -177,12 +201,18 @@ mod tests {
             ),
             (label_value, &["", "a", "A_b.c", &l63], &["-a", "a/b", "a b", "a.", &l64]),
             (port_name, &["http", "a1", "1a", "a-b"], &["", "80", "HTTP", "a--b", "-a", "abcdefghijklmnop"]),
-            (env_name, &["A", "a.b", "1", "a b"], &["", "a=b", "ä", "a\n"]),
             (
-                config_key,
-                &["a", ".dockerconfigjson", "A_b-c.d", "..."][..3].as_ref(),
-                &["", ".", "..", "..a", "a/b"],
+                ip,
+                &["10.0.0.1", "::1", "2001:db8::ffff"],
+                &["", "10.0.0", "10.0.0.256", "010.0.0.1", "a", "::1%eth0"],
             ),
+            (
+                cidr,
+                &["10.0.0.0/8", "0.0.0.0/0", "10.0.0.1/32", "::/0", "2001:db8::/128"],
+                &["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "::/129", "/8"],
+            ),
+            (env_name, &["A", "a.b", "1", "a b"], &["", "a=b", "ä", "a\n"]),
+            (config_key, &["a", ".dockerconfigjson", "A_b-c.d"], &["", ".", "..", "..a", "...", "a/b"]),
         ];
         for (rule, good, bad) in table {
             for text in *good {

@@ -321,8 +321,8 @@ impl fmt::Display for Duration {
         };
         let text = match micros {
             0 => "0s".to_string(),
-            ..1_000 => format!("{micros}µs"),
-            ..1_000_000 => format!("{}ms", fraction(micros, 1_000, 3)),
+            1..1_000 => format!("{micros}µs"),
+            1_000..1_000_000 => format!("{}ms", fraction(micros, 1_000, 3)),
             _ => {
                 let seconds = micros / 1_000_000;
                 let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,6 +18,9 @@ use super::schema::Schema;
 pub trait Wire: Serialize + DeserializeOwned {
     /// What it looks like.
     const SCHEMA: &'static Schema;
+
+    /// Whether it is nobody's business, so that not even an error may quote it.
+    const SECRET: bool = false;
 
     /// Whether a field that holds this is left out when written.
     fn is_absent(&self) -> bool {
@@ -120,6 +125,51 @@ pub(crate) fn field<'de, T: Wire, A: MapAccess<'de>>(slot: &mut T, map: &mut A) 
         *slot = value;
     }
     Ok(())
+}
+
+/// Reads something secret. serde's own errors quote the number or text that stands where something
+/// else was expected, so all are let in, and refused without being quoted. The visitor looks after
+/// `visit_str` itself.
+pub(crate) fn read_secret<'de, V: Visitor<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    visitor: V,
+) -> Result<V::Value, D::Error> {
+    deserializer.deserialize_any(Unquoted(visitor))
+}
+
+struct Unquoted<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Unquoted<V> {
+    type Value = V::Value;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<V::Value, E> {
+        Err(unquoted("boolean", &self))
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<V::Value, E> {
+        Err(unquoted("integer", &self))
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<V::Value, E> {
+        Err(unquoted("integer", &self))
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<V::Value, E> {
+        Err(unquoted("floating point", &self))
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
+        self.0.visit_str(text)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<V::Value, A::Error> {
+        self.0.visit_seq(seq)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(map)
+    }
+}
+
+/// The error for something of the wrong sort that may not be quoted.
+pub(crate) fn unquoted<E: Error>(found: &str, expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Other(found), expected)
 }
 
 /// Passes over a value.
