@@ -86,6 +86,11 @@ fn finding(found: &Unexpected<'_>) -> &'static str {
         Unexpected::Unit | Unexpected::Option => "null",
         Unexpected::Seq => "a list",
         Unexpected::Map => "a map",
+        // What may not be quoted says only of which sort it is.
+        Unexpected::Other("string") => "a string",
+        Unexpected::Other("boolean") => "a boolean",
+        Unexpected::Other("integer") => "a whole number",
+        Unexpected::Other("floating point") => "a number with a fraction or exponent",
         _ => "something else",
     }
 }
@@ -97,23 +102,18 @@ impl de::Error for Failure {
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         let expected = expectation(expected);
-        let hint = match (&found, expected.as_str()) {
-            (
-                Unexpected::Bool(_) | Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_),
-                "a string",
-            ) => Some("put it in quotes if text is meant"),
-            (Unexpected::Str(_), expected) if expected.starts_with("a whole number") => {
-                Some("leave the quotes out")
+        let found = finding(&found);
+        let hint = match (found, expected.as_str()) {
+            ("a boolean" | "a whole number" | "a number with a fraction or exponent", "a string") => {
+                Some("put it in quotes if text is meant")
             }
-            (Unexpected::Str(_), "true or false") => Some("leave the quotes out"),
-            (Unexpected::Map, "a list") => Some("begin each element with `- `"),
-            (Unexpected::Seq, expected) if expected.starts_with("a map") => Some("leave out the `- `"),
+            ("a string", "true or false") => Some("leave the quotes out"),
+            ("a string", expected) if expected.starts_with("a whole number") => Some("leave the quotes out"),
+            ("a map", "a list") => Some("begin each element with `- `"),
+            ("a list", expected) if expected.starts_with("a map") => Some("leave out the `- `"),
             _ => None,
         };
-        Self {
-            hint: hint.map(Into::into),
-            ..Self::new(format!("expected {expected}, found {}", finding(&found)))
-        }
+        Self { hint: hint.map(Into::into), ..Self::new(format!("expected {expected}, found {found}")) }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {

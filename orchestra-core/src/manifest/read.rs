@@ -201,6 +201,9 @@ impl Reading<'_> {
             about.say(Severity::Error, node.mark, path.clone(), text, None);
             return self.documents.push(about.refused());
         };
+        if let serde_json::Value::Object(fields) = node.to_value() {
+            about.fields = fields;
+        }
         let mut head = |name: &str| match node.get(name).map(|value| (value.as_str(), value)) {
             Some((Some(text), _)) if !text.is_empty() => Some(text.to_string()),
             Some((None, value)) if !matches!(value.data, Data::Null) => {
@@ -323,6 +326,7 @@ struct About {
     mark: Mark,
     object: String,
     notices: Vec<Notice>,
+    fields: serde_json::Map<String, serde_json::Value>,
 }
 
 impl About {
@@ -333,6 +337,7 @@ impl About {
             mark,
             object: String::new(),
             notices: Vec::new(),
+            fields: serde_json::Map::new(),
         }
     }
 
@@ -342,13 +347,8 @@ impl About {
     }
 
     fn refused(self) -> Document {
-        Document {
-            number: self.number,
-            mark: self.mark,
-            object: None,
-            notices: self.notices,
-            fields: serde_json::Map::new(),
-        }
+        let Self { number, mark, notices, fields, .. } = self;
+        Document { number, mark, object: None, notices, fields }
     }
 
     fn read(
@@ -375,11 +375,7 @@ impl About {
             self.say(Severity::Error, node.mark, path.clone(), format!("and {more} more problems"), None);
         }
         let refused = self.notices.iter().any(|notice| notice.severity == Severity::Error);
-        let fields = match node.to_value() {
-            serde_json::Value::Object(fields) => fields,
-            _ => serde_json::Map::new(),
-        };
-        Document { object: (!refused).then_some(object), fields, ..self.refused() }
+        Document { object: (!refused).then_some(object), ..self.refused() }
     }
 }
 
@@ -441,6 +437,12 @@ impl Manifest {
 }
 
 impl Document {
+    /// The fields that were written, without those that defaults filled in.
+    #[must_use]
+    pub fn fields(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.fields
+    }
+
     /// Exactly the fields that were written, to be applied.
     #[must_use]
     pub fn to_apply(&self) -> Apply<AnyObject> {

@@ -157,7 +157,7 @@ pub trait Resource:
 ///
 /// An object is whole. What a builder makes is an [`Apply`], which holds exactly the fields that
 /// were set; [`Apply::build`] makes an object of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Object<S: Spec> {
     /// Name, labels, owners and the like.
     pub metadata: Metadata,
@@ -203,6 +203,23 @@ impl<S: Spec> Object<S> {
             map.serialize_entry("status", &self.status)?;
         }
         map.end()
+    }
+}
+
+/// Does not show kubectl's annotation that repeats the whole object, a Secret's values included.
+impl<S: Spec> fmt::Debug for Object<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const REPEATED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+        let mut metadata = std::borrow::Cow::Borrowed(&self.metadata);
+        if metadata.annotations.contains_key(REPEATED) {
+            metadata.to_mut().annotations.insert(REPEATED, "[the object]".into());
+        }
+        f.debug_struct(S::KIND.name())
+            .field("metadata", &metadata)
+            .field("spec", &self.spec)
+            .field("status", &self.status)
+            .field("unknown", &self.unknown)
+            .finish()
     }
 }
 
