@@ -57,6 +57,13 @@ impl Timestamp {
     }
 }
 
+/// Kubernetes' zero, the beginning of the year 1: what `null` is as the value of an entry.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_unix(-62_135_596_800)
+    }
+}
+
 impl From<MicroTime> for Timestamp {
     /// Cuts off the fraction of the second.
     fn from(time: MicroTime) -> Self {
@@ -283,8 +290,8 @@ impl fmt::Display for Duration {
         };
         let text = match micros {
             0 => "0s".to_string(),
-            ..1_000 => format!("{micros}µs"),
-            ..1_000_000 => format!("{}ms", fraction(micros, 1_000, 3)),
+            1..1_000 => format!("{micros}µs"),
+            1_000..1_000_000 => format!("{}ms", fraction(micros, 1_000, 3)),
             _ => {
                 let seconds = micros / 1_000_000;
                 let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
