@@ -1,6 +1,7 @@
 //! The built-in kinds.
 
 mod container;
+mod deployment;
 mod node;
 mod pod;
 mod scheduling;
@@ -8,6 +9,7 @@ mod storage;
 mod volume;
 
 pub use container::*;
+pub use deployment::*;
 pub use node::*;
 pub use pod::*;
 pub use scheduling::*;
