@@ -96,8 +96,11 @@ macro_rules! survive {
 }
 
 survive! {
+    controller_revision: ControllerRevision, k8s::apps::v1::ControllerRevision;
+    daemon_set: DaemonSet, k8s::apps::v1::DaemonSet;
     deployment: Deployment, k8s::apps::v1::Deployment, "lastUpdateTime";
     pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
     replica_set: ReplicaSet, k8s::apps::v1::ReplicaSet;
     replication_controller: ReplicationController, k8s::core::v1::ReplicationController;
+    stateful_set: StatefulSet, k8s::apps::v1::StatefulSet;
 }

@@ -5,6 +5,7 @@ mod deployment;
 mod node;
 mod pod;
 mod scheduling;
+mod stateful_set;
 mod storage;
 mod volume;
 
@@ -13,5 +14,6 @@ pub use deployment::*;
 pub use node::*;
 pub use pod::*;
 pub use scheduling::*;
+pub use stateful_set::*;
 pub use storage::*;
 pub use volume::*;
