@@ -97,8 +97,10 @@ macro_rules! survive {
 
 survive! {
     controller_revision: ControllerRevision, k8s::apps::v1::ControllerRevision;
+    cron_job: CronJob, k8s::batch::v1::CronJob;
     daemon_set: DaemonSet, k8s::apps::v1::DaemonSet;
     deployment: Deployment, k8s::apps::v1::Deployment, "lastUpdateTime";
+    job: Job, k8s::batch::v1::Job, "lastProbeTime";
     pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
     replica_set: ReplicaSet, k8s::apps::v1::ReplicaSet;
     replication_controller: ReplicationController, k8s::core::v1::ReplicationController;

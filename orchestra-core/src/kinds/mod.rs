@@ -1,7 +1,9 @@
 //! The built-in kinds.
 
 mod container;
+mod cron_job;
 mod deployment;
+mod job;
 mod node;
 mod pod;
 mod scheduling;
@@ -10,7 +12,9 @@ mod storage;
 mod volume;
 
 pub use container::*;
+pub use cron_job::*;
 pub use deployment::*;
+pub use job::*;
 pub use node::*;
 pub use pod::*;
 pub use scheduling::*;
