@@ -96,13 +96,19 @@ macro_rules! survive {
 }
 
 survive! {
+    autoscaler: HorizontalPodAutoscaler, k8s::autoscaling::v2::HorizontalPodAutoscaler, "observedGeneration";
     controller_revision: ControllerRevision, k8s::apps::v1::ControllerRevision;
     cron_job: CronJob, k8s::batch::v1::CronJob;
     daemon_set: DaemonSet, k8s::apps::v1::DaemonSet;
     deployment: Deployment, k8s::apps::v1::Deployment, "lastUpdateTime";
+    disruption_budget: PodDisruptionBudget, k8s::policy::v1::PodDisruptionBudget,
+        "lastTransitionTime", "observedGeneration";
     job: Job, k8s::batch::v1::Job, "lastProbeTime";
+    limit_range: LimitRange, k8s::core::v1::LimitRange;
     pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
+    priority_class: PriorityClass, k8s::scheduling::v1::PriorityClass;
     replica_set: ReplicaSet, k8s::apps::v1::ReplicaSet;
     replication_controller: ReplicationController, k8s::core::v1::ReplicationController;
+    resource_quota: ResourceQuota, k8s::core::v1::ResourceQuota;
     stateful_set: StatefulSet, k8s::apps::v1::StatefulSet;
 }
