@@ -15,7 +15,11 @@ use orchestra::object::AnyObject;
 use serde_json::Value;
 
 fn main() -> ExitCode {
-    ExitCode::from(run(std::env::args().skip(1), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()))
+    ExitCode::from(run(
+        std::env::args().skip(1),
+        &mut std::io::stdout().lock(),
+        &mut std::io::stderr().lock(),
+    ))
 }
 
 /// Does what the command line says and answers with the exit status: 0 when all was read, 1 when

@@ -24,15 +24,14 @@ fn say(text: &str) {
 }
 
 fn collection() -> Option<PathBuf> {
-    let shared = std::env::var_os("ORCHESTRA_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("ORCHESTRA_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let manifests = shared.join("manifests");
     if manifests.is_dir() {
         return Some(manifests);
     }
-    let required = std::env::var("ORCHESTRA_REQUIRE").is_ok_and(|list| list.split(',').any(|part| part == "shared"));
+    let required =
+        std::env::var("ORCHESTRA_REQUIRE").is_ok_and(|list| list.split(',').any(|part| part == "shared"));
     assert!(!required, "{} is missing, and ORCHESTRA_REQUIRE names `shared`", manifests.display());
     say(&format!("SKIPPED: no manifests at {}; set ORCHESTRA_SHARED to where they are", manifests.display()));
     None
@@ -62,7 +61,8 @@ struct Counts {
 fn what_people_wrote_is_read_and_keeps_its_meaning() {
     let Some(folder) = collection() else { return };
     let registry = Registry::builtin();
-    let (mut paths, mut kinds, mut reasons) = (Vec::new(), BTreeMap::<String, Counts>::new(), BTreeMap::new());
+    let (mut paths, mut kinds, mut reasons) =
+        (Vec::new(), BTreeMap::<String, Counts>::new(), BTreeMap::new());
     files(&folder, &mut paths);
     let mut failures = Vec::new();
     for path in &paths {
@@ -110,7 +110,8 @@ fn reason(severity: &Severity, text: &str, path: &str) -> String {
 }
 
 fn table(kinds: &BTreeMap<String, Counts>, reasons: &BTreeMap<String, Vec<String>>) -> String {
-    let mut lines = vec![format!("\n{:<60} {:>9} {:>6} {:>7} {:>8}", "kind", "documents", "read", "warned", "refused")];
+    let mut lines =
+        vec![format!("\n{:<60} {:>9} {:>6} {:>7} {:>8}", "kind", "documents", "read", "warned", "refused")];
     let mut total = Counts::default();
     for (kind, Counts { documents, read, warned, refused }) in kinds {
         lines.push(format!("{kind:<60} {documents:>9} {read:>6} {warned:>7} {refused:>8}"));
@@ -208,12 +209,17 @@ fn added(before: &Value, after: &Value, path: &str) -> Option<String> {
 
 /// What Kubernetes fills in for fields that are left out, by the field's name; `siblings` are the
 /// fields beside it, from which some defaults follow.
-fn unexpected(siblings: &serde_json::Map<String, Value>, key: &str, value: &Value, path: &str) -> Option<String> {
+fn unexpected(
+    siblings: &serde_json::Map<String, Value>,
+    key: &str,
+    value: &Value,
+    path: &str,
+) -> Option<String> {
     let fixed = |allowed: &[Value]| allowed.contains(value);
     let known = match key {
         // These follow from other fields, whose tests lie with their kinds.
-        "requests" | "selector" | "labels" | "targetPort" | "hostPort" | "clusterIPs" | "policyTypes" | "data"
-        | "serviceAccount" | "serviceAccountName" | "metadata" | "ports" => true,
+        "requests" | "selector" | "labels" | "targetPort" | "hostPort" | "clusterIPs" | "policyTypes"
+        | "data" | "serviceAccount" | "serviceAccountName" | "metadata" | "ports" => true,
         "imagePullPolicy" => fixed(&[json!("Always"), json!("IfNotPresent")]),
         "restartPolicy" => fixed(&[json!("Always")]),
         "dnsPolicy" => fixed(&[json!("ClusterFirst")]),
@@ -238,7 +244,12 @@ fn unexpected(siblings: &serde_json::Map<String, Value>, key: &str, value: &Valu
         "strategy" => fixed(&[json!({
             "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" }
         })]),
-        "rollingUpdate" | "maxSurge" | "maxUnavailable" | "partition" | "updateStrategy" | "podManagementPolicy"
+        "rollingUpdate"
+        | "maxSurge"
+        | "maxUnavailable"
+        | "partition"
+        | "updateStrategy"
+        | "podManagementPolicy"
         | "persistentVolumeClaimRetentionPolicy" => true,
         "sessionAffinity" => fixed(&[json!("None")]),
         "type" => fixed(&[json!("ClusterIP"), json!("Opaque"), json!("RollingUpdate")]),
@@ -262,7 +273,8 @@ fn unexpected(siblings: &serde_json::Map<String, Value>, key: &str, value: &Valu
 /// The object as `k8s-openapi` reads and writes it; `None` for kinds that it does not have.
 fn as_they_read(value: &Value) -> Result<Option<Value>, String> {
     fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Option<Value>, String> {
-        let theirs: T = serde_json::from_value(value.clone()).map_err(|e| format!("k8s-openapi cannot read it: {e}"))?;
+        let theirs: T =
+            serde_json::from_value(value.clone()).map_err(|e| format!("k8s-openapi cannot read it: {e}"))?;
         serde_json::to_value(theirs).map(Some).map_err(|e| e.to_string())
     }
     match (value["apiVersion"].as_str().unwrap_or_default(), value["kind"].as_str().unwrap_or_default()) {
@@ -299,7 +311,9 @@ fn as_they_read(value: &Value) -> Result<Option<Value>, String> {
         ("rbac.authorization.k8s.io/v1", "Role") => through::<k8s::rbac::v1::Role>(value),
         ("rbac.authorization.k8s.io/v1", "ClusterRole") => through::<k8s::rbac::v1::ClusterRole>(value),
         ("rbac.authorization.k8s.io/v1", "RoleBinding") => through::<k8s::rbac::v1::RoleBinding>(value),
-        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => through::<k8s::rbac::v1::ClusterRoleBinding>(value),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => {
+            through::<k8s::rbac::v1::ClusterRoleBinding>(value)
+        }
         _ => Ok(None),
     }
 }

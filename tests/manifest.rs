@@ -16,7 +16,7 @@ fn run(flags: &[&str], file: &str) -> String {
     let arguments = flags.iter().map(|flag| flag.to_string()).chain([path.to_str().unwrap().to_string()]);
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
     let status = manifest::run(arguments, &mut out, &mut complaints);
-    let text = |bytes| String::from_utf8::<>(bytes).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
     format!("{}{}exit status {status}\n", text(out), text(complaints))
 }
 
@@ -60,6 +60,8 @@ fn the_values_of_secrets_are_not_shown() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_told_so() {
-    assert!(run(&["--lenient"], "right.yaml").ends_with("usage: manifest [--strict] FILE...\nexit status 2\n"));
+    assert!(
+        run(&["--lenient"], "right.yaml").ends_with("usage: manifest [--strict] FILE...\nexit status 2\n")
+    );
     assert!(run(&[], "missing.yaml").contains("missing.yaml: No such file"));
 }

@@ -96,23 +96,37 @@ macro_rules! survive {
 }
 
 survive! {
+    autoscaler: HorizontalPodAutoscaler, k8s::autoscaling::v2::HorizontalPodAutoscaler, "observedGeneration";
     cluster_role: ClusterRole, k8s::rbac::v1::ClusterRole;
     cluster_role_binding: ClusterRoleBinding, k8s::rbac::v1::ClusterRoleBinding;
     config_map: ConfigMap, k8s::core::v1::ConfigMap;
+    controller_revision: ControllerRevision, k8s::apps::v1::ControllerRevision;
+    cron_job: CronJob, k8s::batch::v1::CronJob;
+    daemon_set: DaemonSet, k8s::apps::v1::DaemonSet;
+    deployment: Deployment, k8s::apps::v1::Deployment, "lastUpdateTime";
+    disruption_budget: PodDisruptionBudget, k8s::policy::v1::PodDisruptionBudget,
+        "lastTransitionTime", "observedGeneration";
     endpoint_slice: EndpointSlice, k8s::discovery::v1::EndpointSlice;
     event: Event, k8s::core::v1::Event;
     ingress: Ingress, k8s::networking::v1::Ingress;
+    job: Job, k8s::batch::v1::Job, "lastProbeTime";
     lease: Lease, k8s::coordination::v1::Lease;
+    limit_range: LimitRange, k8s::core::v1::LimitRange;
     namespace: Namespace, k8s::core::v1::Namespace;
     network_policy: NetworkPolicy, k8s::networking::v1::NetworkPolicy;
     node: Node, k8s::core::v1::Node, "lastHeartbeatTime";
     persistent_volume: PersistentVolume, k8s::core::v1::PersistentVolume;
     persistent_volume_claim: PersistentVolumeClaim, k8s::core::v1::PersistentVolumeClaim, "lastProbeTime";
     pod: Pod, k8s::core::v1::Pod, "lastProbeTime", "observedGeneration";
+    priority_class: PriorityClass, k8s::scheduling::v1::PriorityClass;
+    replica_set: ReplicaSet, k8s::apps::v1::ReplicaSet;
+    replication_controller: ReplicationController, k8s::core::v1::ReplicationController;
+    resource_quota: ResourceQuota, k8s::core::v1::ResourceQuota;
     role: Role, k8s::rbac::v1::Role;
     role_binding: RoleBinding, k8s::rbac::v1::RoleBinding;
     secret: Secret, k8s::core::v1::Secret;
     service: Service, k8s::core::v1::Service, "lastTransitionTime", "observedGeneration";
     service_account: ServiceAccount, k8s::core::v1::ServiceAccount;
+    stateful_set: StatefulSet, k8s::apps::v1::StatefulSet;
     storage_class: StorageClass, k8s::storage::v1::StorageClass;
 }

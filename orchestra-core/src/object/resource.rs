@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use orchestra_macros::wire;
 
-use super::apply::Apply;
+use super::apply::{Apply, IntoField, Setting, whole};
 use super::flat::{FlatContent, FlatSerializer};
 use super::names::{self, Verdict};
 use super::schema::Schema;
 use super::unknown::{Keeping, Kept, Unknown};
-use super::wire::{Given, Name};
+use super::wire::{Given, Name, Wire};
 use super::{At, Kind, Map, Metadata, OwnerReference, Problems, Str, Uid};
 use crate::{Error, Result};
 
@@ -227,7 +227,7 @@ impl<S: Spec> Resource for Object<S> {
     const KIND: Kind = S::KIND;
 
     fn schema() -> &'static Schema {
-        const { &ObjectSchema::<S>::WHOLE }
+        <Self as Wire>::SCHEMA
     }
 
     fn metadata(&self) -> &Metadata {
@@ -268,21 +268,41 @@ impl<S: Spec> ObjectSchema<S> {
         atomic: false,
         unsupported: &[],
     });
+    const API_VERSIONS: [&'static str; 1] = [S::KIND.api_version()];
+    const KINDS: [&'static str; 1] = [S::KIND.name()];
+    const API_VERSION: Schema = Schema::Enum(&Self::API_VERSIONS);
+    const KIND: Schema = Schema::Enum(&Self::KINDS);
     const FIELDS: [super::schema::Field; 5] = [
-        Self::field("apiVersion", &Schema::Text(super::schema::Format::Any)),
-        Self::field("kind", &Schema::Text(super::schema::Format::Any)),
-        Self::field("metadata", <Metadata as super::wire::Wire>::SCHEMA),
+        Self::field("apiVersion", &Self::API_VERSION),
+        Self::field("kind", &Self::KIND),
+        Self::field("metadata", <Metadata as Wire>::SCHEMA),
         Self::field("spec", S::SCHEMA),
         Self::field("status", S::STATUS_SCHEMA),
     ];
     const FLAT_FIELDS: [super::schema::Field; 3] = [
-        Self::field("apiVersion", &Schema::Text(super::schema::Format::Any)),
-        Self::field("kind", &Schema::Text(super::schema::Format::Any)),
-        Self::field("metadata", <Metadata as super::wire::Wire>::SCHEMA),
+        Self::field("apiVersion", &Self::API_VERSION),
+        Self::field("kind", &Self::KIND),
+        Self::field("metadata", <Metadata as Wire>::SCHEMA),
     ];
 
     const fn field(name: &'static str, schema: &'static Schema) -> super::schema::Field {
         super::schema::Field { name, schema, merge: super::schema::Merge::Granular }
+    }
+}
+
+/// An object within another, as the claims of a StatefulSet.
+impl<S: Spec> Wire for Object<S> {
+    const SCHEMA: &'static Schema = &ObjectSchema::<S>::WHOLE;
+
+    /// What the type does not have is left to the outer object, which knows the whole path.
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor::<S>(PhantomData))
+    }
+}
+
+impl<S: Spec> IntoField<Self> for Object<S> {
+    fn into_field(self) -> Setting {
+        whole(&self)
     }
 }
 

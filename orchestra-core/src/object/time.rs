@@ -58,6 +58,13 @@ impl Timestamp {
     }
 }
 
+/// Kubernetes' zero, the beginning of the year 1: what `null` is as the value of an entry.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_unix(-62_135_596_800)
+    }
+}
+
 impl From<MicroTime> for Timestamp {
     /// Cuts off the fraction of the second.
     fn from(time: MicroTime) -> Self {
