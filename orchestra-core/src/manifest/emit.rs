@@ -82,13 +82,25 @@ fn scalar_text(out: &mut String, value: &Value, depth: usize) {
 
 /// A string in one line, quoted unless it is plainly a string to every reader.
 fn text(out: &mut String, content: &str) {
-    let plain = content.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
-        && content.chars().all(|c| c.is_ascii_alphanumeric() || "_-./ ()@+,=".contains(c))
-        && !content.ends_with(' ')
-        && !content.starts_with("---")
+    if is_plain(content) { out.push_str(content) } else { quoted(out, content) }
+}
+
+/// Whether a string needs no quotes, by no version of YAML: `1500m` and `web:1.10` do not, while
+/// `12:30` is a number in base 60 to some, and `2026-11-21` a date.
+fn is_plain(content: &str) -> bool {
+    let beginning = match content.as_bytes().first() {
+        Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/') => true,
+        // A letter or sign that stands in no number, date or time.
+        Some(b'0'..=b'9') => {
+            content.bytes().any(|b| b.is_ascii_alphabetic() && !b"eExXoObBtTzZ".contains(&b) || b == b'%')
+        }
+        _ => false,
+    };
+    beginning
+        && content.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./ ()@+,=%:".contains(&b))
+        && !content.contains(": ")
+        && !content.ends_with([' ', ':'])
         && !scalar::is_special(content)
-        && !scalar::is_special(content.trim_start_matches('_'));
-    if plain { out.push_str(content) } else { quoted(out, content) }
 }
 
 /// A string in double quotes. What JSON escapes, YAML reads alike; beyond that, line separators and

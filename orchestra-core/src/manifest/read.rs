@@ -186,6 +186,7 @@ impl Reading<'_> {
         self.number += 1;
         let duplicates = node.drop_duplicates();
         let mut about = About::new(self, node.mark);
+        about.object = name_of(&node);
         for (mark, key) in duplicates {
             let path = FieldPath::ROOT.join(&*key);
             let text = "this key stands twice in one map; the last one counts".into();
@@ -234,12 +235,7 @@ impl Reading<'_> {
         let (Some(api_version), Some(kind)) = (head("apiVersion"), head("kind")) else {
             return self.documents.push(about.refused());
         };
-        let name = node
-            .get("metadata")
-            .and_then(|metadata| metadata.get("name").or_else(|| metadata.get("generateName")));
-        about.object =
-            [kind.as_str(), name.and_then(Node::as_str).unwrap_or_default()].join(" ").trim().into();
-
+        about.object = name_of(node);
         if let (Some(item_kind), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
             return self.list(node, about, path, &api_version, item_kind, items);
         }
@@ -318,6 +314,14 @@ impl Reading<'_> {
     }
 }
 
+/// What an object is called, as far as it says: `Deployment web`.
+fn name_of(node: &Node) -> String {
+    let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or_default().to_string();
+    let metadata = node.get("metadata");
+    let name = metadata.and_then(|metadata| metadata.get("name").or_else(|| metadata.get("generateName")));
+    [text(node.get("kind")), text(name)].join(" ").trim().into()
+}
+
 /// A document about which things are being said.
 #[derive(Clone)]
 struct About {
@@ -363,7 +367,7 @@ impl About {
         };
         for field in object.unknown().iter() {
             let (text, hint) = explain_unknown(field, object.schema(), unknown_is);
-            self.say(unknown_is, node.locate(field.path()), full(field.path()), text, hint);
+            self.say(unknown_is, node.locate(field.place()), full(field.path()), text, hint);
         }
         object.fill_in();
         let problems = object.problems();

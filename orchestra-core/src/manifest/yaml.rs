@@ -58,21 +58,22 @@ pub(crate) fn read(
             Some(Ok((Event::StreamEnd, _))) => return Ok(composer.documents),
             Some(Ok((event, span))) => {
                 let mark = composer.mark(&span.start);
-                composer.take(event, mark)?;
+                composer.take(event, mark).map_err(|syntax| with_hint(text, syntax))?;
             }
-            Some(Err(error)) => return Err(explain(text, composer.mark(error.marker()), error.info())),
+            Some(Err(error)) => {
+                let mark = composer.mark(error.marker());
+                return Err(with_hint(text, Syntax::new(mark, format!("not YAML: {}", error.info()))));
+            }
         }
     }
 }
 
-/// The scanner's error in words that say what to do.
-fn explain(text: &str, mark: Mark, info: &str) -> Syntax {
-    let syntax = Syntax::new(mark, format!("not YAML: {info}"));
-    let lines = || text.lines();
-    if lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-        syntax.hint("YAML is indented with spaces; there is a tab at the beginning of a line")
-    } else if lines().any(|line| line.contains("{{")) {
+/// What the text looks like that is not YAML.
+fn with_hint(text: &str, syntax: Syntax) -> Syntax {
+    if text.contains("{{") {
         syntax.hint("this looks like a template; render it first")
+    } else if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
+        syntax.hint("YAML is indented with spaces; there is a tab at the beginning of a line")
     } else {
         syntax
     }

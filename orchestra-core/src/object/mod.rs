@@ -37,6 +37,7 @@ mod bytes;
 mod condition;
 mod flat;
 mod int_or;
+mod json;
 mod kind;
 mod map;
 mod metadata;

@@ -252,7 +252,7 @@ impl<S: Spec> Resource for Object<S> {
             S::check(self, at);
         });
         // Where a field is unknown, it may be just what seems to be missing.
-        problems.retain(|problem| !self.unknown.iter().any(|field| problem.path.contains(field.path())));
+        problems.retain(|problem| !self.unknown.iter().any(|field| problem.path.contains(field.place())));
         problems
     }
 }

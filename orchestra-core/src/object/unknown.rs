@@ -29,6 +29,8 @@ pub struct Unknown(
 #[derive(Clone, PartialEq)]
 pub struct UnknownField {
     path: FieldPath,
+    /// The path with positions in lists, as it was when the object was read.
+    place: FieldPath,
     value: Value,
     beside: &'static [&'static str],
 }
@@ -38,6 +40,12 @@ impl UnknownField {
     #[must_use]
     pub fn path(&self) -> &FieldPath {
         &self.path
+    }
+
+    /// Where it stood when the object was read: the path with positions in lists, not keys.
+    #[must_use]
+    pub fn place(&self) -> &FieldPath {
+        &self.place
     }
 
     /// What it holds. It may be a secret: a misspelt field of one, say.
@@ -223,7 +231,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Keeping<'_, D> {
         let value = Value::deserialize(self.inner)?;
         // A null is as good as nothing, also where we do not know what.
         if !value.is_null() {
-            self.kept.borrow_mut().push(UnknownField { path: self.place.path(), value, beside: self.beside });
+            let place = self.place.path();
+            let field = UnknownField { path: place.clone(), place, value, beside: self.beside };
+            self.kept.borrow_mut().push(field);
         }
         visitor.visit_unit()
     }
