@@ -148,7 +148,7 @@ pub trait Resource:
     /// # Errors
     /// [`Error::Encode`] when a custom type's serialisation fails.
     fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self)
+        super::json::to_vec(self)
             .map_err(|source| Error::Encode { kind: Self::KIND.name(), source: source.into() })
     }
 }
