@@ -1,9 +1,10 @@
-//! Counts the bytes that are allocated, so that a benchmark can say what a value holds.
+//! Counts the bytes that are allocated, so that a benchmark can say what a value holds, and a test
+//! that something stays within a limit.
 //!
-//! The only unsafe code of the benchmarks. [`Counting`] passes each request unchanged to the
+//! The only unsafe code of benchmarks and tests. [`Counting`] passes each request unchanged to the
 //! system's allocator and returns its answer unchanged, so it keeps `GlobalAlloc`'s contract because
 //! that one does; the counter is an atomic and allocates nothing.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, dead_code)] // dead: each user needs its part
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -11,6 +12,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub(crate) struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn add(size: usize) {
+    let live = LIVE.fetch_add(size, Relaxed) + size;
+    PEAK.fetch_max(live, Relaxed);
+}
+
+/// The most bytes that were allocated at once while something was done, beyond those before it.
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = live();
+    PEAK.store(before, Relaxed);
+    let value = work();
+    (value, PEAK.load(Relaxed).saturating_sub(before))
+}
 
 /// How many bytes are allocated now.
 pub(crate) fn live() -> usize {
@@ -20,7 +35,7 @@ pub(crate) fn live() -> usize {
 // SAFETY: see the module's page: every call is the system's own, with the caller's own arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Relaxed);
+        add(layout.size());
         // SAFETY: the caller's promises for this call are the system's demands.
         unsafe { System.alloc(layout) }
     }
@@ -32,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_add(size, Relaxed);
+        add(size);
         LIVE.fetch_sub(layout.size(), Relaxed);
         // SAFETY: as above; the block came from `System`.
         unsafe { System.realloc(block, layout, size) }

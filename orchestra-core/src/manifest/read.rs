@@ -10,7 +10,7 @@ use super::registry::Registry;
 use super::tree::{Data, Limits, Mark, Node, Syntax};
 use super::{json, yaml};
 use crate::object::schema::Schema;
-use crate::object::{AnyObject, Apply, FieldPath, Segment, UnknownField};
+use crate::object::{AnyObject, Apply, FieldPath, Problems, Segment, UnknownField};
 use crate::{Error, Result};
 
 /// Reads manifests.
@@ -146,6 +146,8 @@ impl Reading<'_> {
         if text.trim_start().starts_with('{') {
             match json::read(text, limits, &mut budget) {
                 Ok(nodes) => return nodes.into_iter().for_each(|node| self.document(node)),
+                // Too much is too much in any language.
+                Err(syntax) if !syntax.text.starts_with("not JSON") => return self.refuse(syntax),
                 // A map in braces may be YAML. If it is neither, JSON's objection is the better one.
                 Err(syntax) => {
                     budget = limits.nodes;
@@ -171,8 +173,23 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether there is room for one more document. The one too many says that there is not.
+    fn has_room(&mut self, mark: Mark) -> bool {
+        let limit = self.reader.limits.documents;
+        if self.documents.len() == limit {
+            let mut about = About::new(self, mark);
+            let text = format!("more than {limit} documents, the limit");
+            about.say(Severity::Error, mark, FieldPath::ROOT, text, Some("split the file".into()));
+            self.documents.push(about.refused());
+        }
+        self.documents.len() < limit
+    }
+
     /// A document that is not even a tree.
     fn refuse(&mut self, syntax: Syntax) {
+        if !self.has_room(syntax.mark) {
+            return;
+        }
         self.number += 1;
         let mut about = About::new(self, syntax.mark);
         about.say(Severity::Error, syntax.mark, FieldPath::ROOT, syntax.text, syntax.hint);
@@ -180,14 +197,14 @@ impl Reading<'_> {
     }
 
     fn document(&mut self, mut node: Node) {
-        if matches!(node.data, Data::Null) {
+        if matches!(node.data, Data::Null) || !self.has_room(node.mark) {
             return;
         }
         self.number += 1;
         let duplicates = node.drop_duplicates();
         let mut about = About::new(self, node.mark);
         about.object = name_of(&node);
-        for (mark, key) in duplicates {
+        for (mark, key) in duplicates.into_iter().take(Problems::LIMIT) {
             let path = FieldPath::ROOT.join(&*key);
             let text = "this key stands twice in one map; the last one counts".into();
             about.say(self.reader.unknown_is, mark, path, text, None);
@@ -297,6 +314,9 @@ impl Reading<'_> {
             self.documents.push(about.clone().refused());
         }
         for (index, item) in list.iter().enumerate() {
+            if !self.has_room(item.mark) {
+                return;
+            }
             let mut item = item.clone();
             if let Data::Map(entries) = &mut item.data
                 && !kind.is_empty()
@@ -365,9 +385,14 @@ impl About {
         let full = |inner: &FieldPath| {
             path.segments().iter().chain(inner.segments()).cloned().collect::<FieldPath>()
         };
-        for field in object.unknown().iter() {
+        for field in object.unknown().iter().take(Problems::LIMIT) {
             let (text, hint) = explain_unknown(field, object.schema(), unknown_is);
             self.say(unknown_is, node.locate(field.place()), full(field.path()), text, hint);
+        }
+        if let Some(more) =
+            object.unknown().iter().count().checked_sub(Problems::LIMIT).filter(|more| *more > 0)
+        {
+            self.say(unknown_is, node.mark, path.clone(), format!("and {more} more unknown fields"), None);
         }
         object.fill_in();
         let problems = object.problems();

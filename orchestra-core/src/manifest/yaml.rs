@@ -62,6 +62,10 @@ pub(crate) fn read(
             }
             Some(Err(error)) => {
                 let mark = composer.mark(error.marker());
+                // The scanner looks ahead and has a limit of its own on brackets.
+                if error.info().contains("recursion limit") {
+                    return Err(Syntax::too_deep(mark, limits));
+                }
                 return Err(with_hint(text, Syntax::new(mark, format!("not YAML: {}", error.info()))));
             }
         }

@@ -14,10 +14,12 @@ impl<const N: usize> Buffer<N> {
         Self { bytes: [0; N], len: 0 }
     }
 
+    #[inline]
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn push(&mut self, byte: u8) {
         debug_assert!(self.len < N && byte.is_ascii(), "the buffer is too small");
         if let Some(place) = self.bytes.get_mut(self.len) {

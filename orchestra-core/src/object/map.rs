@@ -27,12 +27,14 @@ impl<V> Map<V> {
 
     /// How many entries there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -220,6 +222,7 @@ impl<'de, V: Wire + Default> Deserialize<'de> for Map<V> {
 
 impl<V: Wire + Default> Wire for Map<V> {
     const SCHEMA: &'static Schema = &Schema::Map(V::SCHEMA);
+    #[inline]
     fn is_absent(&self) -> bool {
         self.is_empty()
     }

@@ -31,6 +31,7 @@ impl Str {
 
     /// The string as a slice.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,18 +39,21 @@ impl Str {
 
 impl Deref for Str {
     type Target = str;
+    #[inline]
     fn deref(&self) -> &str {
         &self.0
     }
 }
 
 impl AsRef<str> for Str {
+    #[inline]
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
 impl Borrow<str> for Str {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }
@@ -151,6 +155,7 @@ impl<'de> Deserialize<'de> for Str {
 
 impl Wire for Str {
     const SCHEMA: &'static Schema = &Schema::Text(Format::Any);
+    #[inline]
     fn is_absent(&self) -> bool {
         self.is_empty()
     }
