@@ -3,6 +3,7 @@
 //! `cargo bench --bench NAME` prints the table and writes `target/bench/NAME.json`; `-- --quick`
 //! takes under a minute, `-- CASE` runs the cases whose names begin so.
 #![allow(dead_code)] // each benchmark uses its part
+#![allow(clippy::disallowed_methods)] // measuring is what clocks are for
 
 pub(crate) mod alloc;
 

@@ -99,14 +99,14 @@ impl<'r> Reader<'r> {
     #[must_use]
     pub fn read(&self, source: &str, text: impl AsRef<[u8]>) -> Manifest {
         let mut reading = Reading { reader: self, source: source.into(), documents: Vec::new(), number: 0 };
-        match self.to_text(text.as_ref()) {
+        match self.decode_utf8(text.as_ref()) {
             Ok(text) => reading.text(&text),
             Err(syntax) => reading.refuse(syntax),
         }
         Manifest { documents: reading.documents }
     }
 
-    fn to_text<'t>(&self, bytes: &'t [u8]) -> Result<Cow<'t, str>, Syntax> {
+    fn decode_utf8<'t>(&self, bytes: &'t [u8]) -> Result<Cow<'t, str>, Syntax> {
         if bytes.len() > self.limits.bytes {
             let (size, limit) = (bytes.len(), self.limits.bytes);
             return Err(Syntax::new(

@@ -366,8 +366,8 @@ impl Quantity {
         };
         while mantissa != 0 && exponent < 18 {
             let shorter = match u64::try_from(mantissa) {
-                Ok(small) => (small % 1000 == 0).then(|| u128::from(small / 1000)),
-                Err(_) => (mantissa % 1000 == 0).then(|| mantissa / 1000),
+                Ok(small) => (small % 1000 == 0).then_some(u128::from(small / 1000)),
+                Err(_) => (mantissa % 1000 == 0).then_some(mantissa / 1000),
             };
             let Some(shorter) = shorter else { break };
             (mantissa, exponent) = (shorter, exponent + 3);
