@@ -235,19 +235,25 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 }
 
 /// An enum with content: its one key says which variant.
+#[derive(Clone, Copy)]
 struct Variant<'de>(&'de Entry);
 
-impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Failure;
-    type Variant = &'de Node;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, &'de Node), Failure> {
-        let variant = seed.deserialize(StrDeserializer::<Failure>::new(&self.0.key))?;
-        Ok((variant, &self.0.value))
+impl Variant<'_> {
+    fn within<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        result.map_err(|failure| failure.within(&*self.0.key, self.0.value.mark))
     }
 }
 
-impl<'de> VariantAccess<'de> for &'de Node {
+impl<'de> EnumAccess<'de> for Variant<'de> {
+    type Error = Failure;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Failure> {
+        Ok((seed.deserialize(StrDeserializer::<Failure>::new(&self.0.key))?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
@@ -255,11 +261,11 @@ impl<'de> VariantAccess<'de> for &'de Node {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Failure> {
-        seed.deserialize(self)
+        self.within(seed.deserialize(&self.0.value))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.within(self.0.value.deserialize_any(visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -267,6 +273,6 @@ impl<'de> VariantAccess<'de> for &'de Node {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.within(self.0.value.deserialize_any(visitor))
     }
 }

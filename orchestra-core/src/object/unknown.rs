@@ -251,12 +251,6 @@ struct Watching<'a, T> {
     kept: &'a Kept,
 }
 
-impl<'a, T> Watching<'a, T> {
-    fn with<U>(&self, inner: U) -> Watching<'a, U> {
-        Watching { inner, place: self.place, fields: self.fields, kept: self.kept }
-    }
-}
-
 macro_rules! visit {
     ($($method:ident($type:ty);)*) => {$(
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
@@ -322,8 +316,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watching<'_, V> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let watched = self.with(access);
-        self.inner.visit_enum(watched)
+        self.inner.visit_enum(Watching { inner: access, place: self.place, fields: &[], kept: self.kept })
     }
 }
 
@@ -491,16 +484,24 @@ impl<'de, E: Error> Deserializer<'de> for KeyText<'_, 'de, E> {
 
 impl<'de, 'a, A: EnumAccess<'de>> EnumAccess<'de> for Watching<'a, A> {
     type Error = A::Error;
-    type Variant = Watching<'a, A::Variant>;
+    type Variant = Content<'a, 'de, A::Variant>;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), A::Error> {
-        let Self { inner, place, fields, kept } = self;
-        let (value, variant) = inner.variant_seed(seed)?;
-        Ok((value, Watching { inner: variant, place, fields, kept }))
+        let (key, variant) = self.inner.variant::<Key<'de>>()?;
+        let value = seed.deserialize(KeyText { key: &key, error: PhantomData })?;
+        Ok((value, Content { inner: variant, key, place: self.place, kept: self.kept }))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Watching<'_, A> {
+/// The content of an enum's variant, which stands under the variant's name.
+struct Content<'a, 'de, A> {
+    inner: A,
+    key: Key<'de>,
+    place: Place<'a>,
+    kept: &'a Kept,
+}
+
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'_, 'de, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -508,13 +509,13 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Watching<'_, A> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
-        let Self { inner, place, kept, .. } = self;
-        inner.newtype_variant_seed(Seeded { inner: seed, place, beside: &[], kept })
+        let place = Place { step: Step::Key(self.key.as_str()), parent: Some(&self.place) };
+        self.inner.newtype_variant_seed(Seeded { inner: seed, place, beside: &[], kept: self.kept })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        let visitor = self.with(visitor);
-        self.inner.tuple_variant(len, visitor)
+        let place = Place { step: Step::Key(self.key.as_str()), parent: Some(&self.place) };
+        self.inner.tuple_variant(len, Watching { inner: visitor, place, fields: &[], kept: self.kept })
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -522,7 +523,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Watching<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let visitor = Watching { inner: visitor, place: self.place, fields, kept: self.kept };
-        self.inner.struct_variant(fields, visitor)
+        let place = Place { step: Step::Key(self.key.as_str()), parent: Some(&self.place) };
+        self.inner.struct_variant(fields, Watching { inner: visitor, place, fields, kept: self.kept })
     }
 }
