@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use orchestra_macros::wire;
 
-use super::container::{Protocol, check_port};
+use super::container::Protocol;
 use super::service::PortStatus;
 use crate::object::names::{self, Verdict};
 use crate::object::schema::Schema;
@@ -395,7 +395,7 @@ pub struct PolicyPort {
 impl PolicyPort {
     fn check(&self, at: &At<'_>) {
         if let Some(port) = &self.port {
-            check_port(port, &at.field("port"));
+            port.check(&at.field("port"));
         }
         let end = at.field("endPort");
         match (self.end_port, &self.port) {

@@ -2,10 +2,11 @@
 
 use orchestra_macros::wire;
 
-use super::container::{Container, ContainerRestartPolicy, Profile, Purpose, Resources, SeLinuxOptions};
+use super::container::{Container, ContainerRestartPolicy, Purpose, Resources};
 use super::scheduling::{
     Affinity, PodExtension, SchedulingGate, Toleration, TopologySpread, check_node_selector,
 };
+use super::security::{Profile, SeLinuxOptions};
 use super::volume::Volume;
 use crate::object::schema::Schema;
 use crate::object::wire::Wire;

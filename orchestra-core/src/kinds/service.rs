@@ -2,7 +2,7 @@
 
 use orchestra_macros::wire;
 
-use super::container::{Protocol, check_port};
+use super::container::Protocol;
 use crate::object::names::{self, Verdict};
 use crate::object::schema::Schema;
 use crate::object::wire::Wire;
@@ -321,7 +321,7 @@ impl ServicePort {
         at.field("port").check(names::port(self.port));
         // Where nothing was filled in yet, it will be the port's own number.
         if self.target_port != PortRef::Number(0) {
-            check_port(&self.target_port, &at.field("targetPort"));
+            self.target_port.check(&at.field("targetPort"));
         }
     }
 }

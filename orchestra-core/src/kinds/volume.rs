@@ -2,7 +2,8 @@
 
 use orchestra_macros::wire;
 
-use super::container::{FieldReference, ResourceReference, Resources};
+use super::container::Resources;
+use super::env::{FieldReference, ResourceReference};
 use super::storage::{AccessMode, VolumeMode};
 use crate::object::{Apply, At, LabelSelector, Map, Metadata, NameReference, Quantity, Str, names};
 

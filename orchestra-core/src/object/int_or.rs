@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Str;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
+use super::{At, Str, names};
 
 /// A number of things, or a share of all of them: `2` or `25%`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,16 @@ pub enum PortRef {
     Number(u16),
     /// The name.
     Name(Str),
+}
+
+impl PortRef {
+    /// Checks it as Kubernetes does.
+    pub fn check(&self, at: &At<'_>) {
+        match self {
+            Self::Number(number) => at.check(names::port(*number)),
+            Self::Name(name) => at.check(names::port_name(name)),
+        }
+    }
 }
 
 impl Default for PortRef {
