@@ -57,7 +57,7 @@ pub(crate) fn run(
                 return status;
             }
         }
-        let refused = manifest.documents().iter().filter(|document| document.object.is_none()).count();
+        let refused = manifest.documents().iter().filter(|document| document.is_refused()).count();
         if refused > 0 {
             let all = manifest.documents().len();
             _ = out.flush();
@@ -87,7 +87,8 @@ fn show(file: &str, document: &Document, out: &mut impl Write) -> std::io::Resul
             let name = if metadata.name.is_empty() { &metadata.generate_name } else { &metadata.name };
             writeln!(out, "# {} {name} ({}), from {place}", kind.name(), kind.api_version())?;
         }
-        None => writeln!(out, "# refused: {place}")?,
+        None if document.is_refused() => writeln!(out, "# refused: {place}")?,
+        None => writeln!(out, "# {place}")?,
     }
     for notice in &document.notices {
         // A message may quote a line break, which would end the comment.

@@ -65,7 +65,8 @@ pub struct Document {
     pub number: usize,
     /// Where it begins.
     pub mark: Mark,
-    /// The object, defaults filled in; `None` when the document was refused.
+    /// The object, defaults filled in; `None` when the document was refused, or when it is a list, of
+    /// whose items each is a document of its own.
     pub object: Option<AnyObject>,
     /// What there is to say about it.
     pub notices: Vec<Notice>,
@@ -180,7 +181,7 @@ impl Reading<'_> {
             let mut about = About::new(self, mark);
             let text = format!("more than {limit} documents, the limit");
             about.say(Severity::Error, mark, FieldPath::ROOT, text, Some("split the file".into()));
-            self.documents.push(about.refused());
+            self.documents.push(about.without_object());
         }
         self.documents.len() < limit
     }
@@ -193,7 +194,7 @@ impl Reading<'_> {
         self.number += 1;
         let mut about = About::new(self, syntax.mark);
         about.say(Severity::Error, syntax.mark, FieldPath::ROOT, syntax.text, syntax.hint);
-        self.documents.push(about.refused());
+        self.documents.push(about.without_object());
     }
 
     fn document(&mut self, mut node: Node) {
@@ -217,7 +218,7 @@ impl Reading<'_> {
         let Data::Map(_) = node.data else {
             let text = format!("expected an object (a map with apiVersion and kind), found {}", node.sort());
             about.say(Severity::Error, node.mark, path.clone(), text, None);
-            return self.documents.push(about.refused());
+            return self.documents.push(about.without_object());
         };
         if let serde_json::Value::Object(fields) = node.to_value() {
             about.fields = fields;
@@ -250,7 +251,7 @@ impl Reading<'_> {
             }
         };
         let (Some(api_version), Some(kind)) = (head("apiVersion"), head("kind")) else {
-            return self.documents.push(about.refused());
+            return self.documents.push(about.without_object());
         };
         about.object = name_of(node);
         if let (Some(item_kind), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
@@ -272,13 +273,13 @@ impl Reading<'_> {
                     text,
                     self.reader.registry.suggest(&api_version, &kind),
                 );
-                self.documents.push(about.refused());
+                self.documents.push(about.without_object());
             }
             Some(known) => match (known.decode)(node) {
                 Err(Mismatch { path: at, mark, text, hint }) => {
                     let path = path.segments().iter().chain(at.segments()).cloned().collect();
                     about.say(Severity::Error, mark, path, text, hint);
-                    self.documents.push(about.refused());
+                    self.documents.push(about.without_object());
                 }
                 Ok(object) => self.documents.push(about.read(self.reader.unknown_is, node, object, path)),
             },
@@ -298,7 +299,7 @@ impl Reading<'_> {
         let Data::List(list) = &items.data else {
             let text = format!("expected a list, found {}", items.sort());
             about.say(Severity::Error, items.mark, path.join("items"), text, None);
-            return self.documents.push(about.refused());
+            return self.documents.push(about.without_object());
         };
         if !path.segments().is_empty() {
             about.say(
@@ -308,10 +309,10 @@ impl Reading<'_> {
                 "a list cannot stand within a list".into(),
                 None,
             );
-            return self.documents.push(about.refused());
+            return self.documents.push(about.without_object());
         }
         if !about.notices.is_empty() {
-            self.documents.push(about.clone().refused());
+            self.documents.push(about.without_object());
         }
         for (index, item) in list.iter().enumerate() {
             if !self.has_room(item.mark) {
@@ -370,7 +371,7 @@ impl About {
         self.notices.push(Notice { severity, source, mark, document, object, path, text, hint });
     }
 
-    fn refused(self) -> Document {
+    fn without_object(self) -> Document {
         let Self { number, mark, notices, fields, .. } = self;
         Document { number, mark, object: None, notices, fields }
     }
@@ -404,7 +405,7 @@ impl About {
             self.say(Severity::Error, node.mark, path.clone(), format!("and {more} more problems"), None);
         }
         let refused = self.notices.iter().any(|notice| notice.severity == Severity::Error);
-        Document { object: (!refused).then_some(object), ..self.refused() }
+        Document { object: (!refused).then_some(object), ..self.without_object() }
     }
 }
 
@@ -448,7 +449,7 @@ impl Manifest {
     /// Whether a document was refused.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.documents.iter().any(|document| document.object.is_none())
+        self.documents.iter().any(Document::is_refused)
     }
 
     /// The objects, if none was refused.
@@ -466,6 +467,12 @@ impl Manifest {
 }
 
 impl Document {
+    /// Whether there is something wrong with it, so that it was not read.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.notices.iter().any(|notice| notice.severity == Severity::Error)
+    }
+
     /// The fields that were written, without those that defaults filled in.
     #[must_use]
     pub fn fields(&self) -> &serde_json::Map<String, serde_json::Value> {
