@@ -42,6 +42,8 @@ pub struct Notice {
     pub mark: Mark,
     /// The document's number in the text, from 1.
     pub document: usize,
+    /// How many documents the text has.
+    pub documents: usize,
     /// The object, as far as it is known: `Deployment web`.
     pub object: String,
     /// The place in the object.
@@ -104,7 +106,12 @@ impl<'r> Reader<'r> {
             Ok(text) => reading.text(&text),
             Err(syntax) => reading.refuse(syntax),
         }
-        Manifest { documents: reading.documents }
+        let total = reading.number;
+        let mut documents = reading.documents;
+        for notice in documents.iter_mut().flat_map(|document| &mut document.notices) {
+            notice.documents = total;
+        }
+        Manifest { documents }
     }
 
     fn decode_utf8<'t>(&self, bytes: &'t [u8]) -> Result<Cow<'t, str>, Syntax> {
@@ -344,7 +351,6 @@ fn name_of(node: &Node) -> String {
 }
 
 /// A document about which things are being said.
-#[derive(Clone)]
 struct About {
     number: usize,
     source: Arc<str>,
@@ -368,7 +374,8 @@ impl About {
 
     fn say(&mut self, severity: Severity, mark: Mark, path: FieldPath, text: String, hint: Option<String>) {
         let (source, document, object) = (self.source.clone(), self.number, self.object.clone());
-        self.notices.push(Notice { severity, source, mark, document, object, path, text, hint });
+        let documents = 0; // not known before the text is read to its end
+        self.notices.push(Notice { severity, source, mark, document, documents, object, path, text, hint });
     }
 
     fn without_object(self) -> Document {
@@ -509,10 +516,10 @@ impl fmt::Display for Severity {
 /// `web.yaml:7:3: error: Deployment web: spec.replica: unknown field (did you mean `replicas`?)`
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { severity, source, mark, document, object, path, text, hint } = self;
+        let Self { severity, source, mark, document, documents, object, path, text, hint } = self;
         write!(f, "{source}:{}:{}: {severity}: ", mark.line, mark.column)?;
-        if *document > 1 {
-            write!(f, "document {document}: ")?;
+        if *documents > 1 {
+            write!(f, "document {document} of {documents}: ")?;
         }
         if !object.is_empty() {
             write!(f, "{object}: ")?;
