@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Str;
 use super::schema::Schema;
-use super::wire::{Given, Wire, read_secret, unquoted};
+use super::wire::{Given, Wire, collect, read_secret, unquoted};
 
 /// A small map with string keys, kept sorted in one block of memory.
 ///
@@ -199,12 +199,11 @@ impl<'de, V: Wire + Default> Deserialize<'de> for Map<V> {
                 f.write_str("a map")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<V>, A::Error> {
-                let mut entries = Vec::with_capacity(4);
-                while let Some(key) = map.next_key::<Str>()? {
+                let entries = collect(|| {
+                    let Some(key) = map.next_key::<Str>()? else { return Ok(None) };
                     // As in Kubernetes, `key: null` is an entry with an empty value.
-                    let value = map.next_value_seed(Given::<V>::new())?.unwrap_or_default();
-                    entries.push((key, value));
-                }
+                    Ok(Some((key, map.next_value_seed(Given::<V>::new())?.unwrap_or_default())))
+                })?;
                 Ok(Map::from_unsorted(entries))
             }
             /// Asked only where the values are secret.

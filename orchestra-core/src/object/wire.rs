@@ -308,6 +308,29 @@ pub(crate) fn write_tagged<T: Tagged, S: Serializer>(value: &T, serializer: S) -
     out.end()
 }
 
+/// Collects what comes, in a block of memory of just that size: lists are short and live long. The
+/// first few wait on the stack until it is known how many there are.
+pub(crate) fn collect<T, E>(mut next: impl FnMut() -> Result<Option<T>, E>) -> Result<Vec<T>, E> {
+    let mut first: [Option<T>; 4] = [const { None }; 4];
+    let mut count = 0;
+    while count < first.len() {
+        match next()? {
+            Some(element) => first[count] = Some(element),
+            None => break,
+        }
+        count += 1;
+    }
+    let mut list = Vec::with_capacity(count);
+    list.extend(first.into_iter().flatten());
+    if count == 4 {
+        while let Some(element) = next()? {
+            list.push(element);
+        }
+        list.shrink_to_fit();
+    }
+    Ok(list)
+}
+
 /// Two lists of names as one, at compile time.
 pub(crate) const fn concat<const N: usize>(
     first: &'static [&'static str],
@@ -381,7 +404,6 @@ impl<T: Wire> Wire for Vec<T> {
     fn is_absent(&self) -> bool {
         self.is_empty()
     }
-    /// Lists are short and live long, so they take no more room than they need.
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ListVisitor<T>(PhantomData<T>);
         impl<'de, T: Wire> Visitor<'de> for ListVisitor<T> {
@@ -390,16 +412,7 @@ impl<T: Wire> Wire for Vec<T> {
                 f.write_str("a list")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-                let mut list = Vec::new();
-                while let Some(element) = seq.next_element_seed(Element(PhantomData))? {
-                    if list.is_empty() {
-                        // Most lists of large things have one element.
-                        list.reserve_exact(if size_of::<T>() > 128 { 1 } else { 4 });
-                    }
-                    list.push(element);
-                }
-                list.shrink_to_fit();
-                Ok(list)
+                collect(|| seq.next_element_seed(Element(PhantomData)))
             }
         }
         deserializer.deserialize_seq(ListVisitor(PhantomData))
