@@ -10,7 +10,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use orchestra::manifest::{Document, Reader, Registry, Severity, to_yaml};
+use orchestra::manifest::{Document, Limits, Reader, Registry, Severity, to_yaml};
 use orchestra::object::AnyObject;
 use serde_json::Value;
 
@@ -52,15 +52,22 @@ pub(crate) fn run(
         };
         let manifest = reader.read(file, &text);
         for document in manifest.documents() {
-            // A closed pipe is the reader's wish; there is nobody left to tell.
-            if show(file, document, out).is_err() {
-                return status;
+            match show(file, document, out) {
+                Ok(()) => {}
+                // A closed pipe is the reader's wish; there is nobody left to tell.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return status,
+                Err(error) => {
+                    _ = writeln!(complaints, "cannot write: {error}");
+                    return 1;
+                }
             }
         }
         let refused = manifest.documents().iter().filter(|document| document.is_refused()).count();
         if refused > 0 {
             let all = manifest.documents().len();
-            _ = out.flush();
+            if out.flush().is_err() {
+                return 1;
+            }
             _ = writeln!(complaints, "{file}: {refused} of {all} documents refused");
             status = 1;
         }
@@ -69,11 +76,14 @@ pub(crate) fn run(
 }
 
 fn read_file(file: &str) -> std::io::Result<Vec<u8>> {
-    if file != "-" {
-        return std::fs::read(file);
-    }
+    // One byte more than is read tells the reader that it is too much.
+    let most = Limits::default().bytes as u64 + 1;
     let mut text = Vec::new();
-    std::io::stdin().read_to_end(&mut text)?;
+    if file == "-" {
+        std::io::stdin().take(most).read_to_end(&mut text)?;
+    } else {
+        std::fs::File::open(file)?.take(most).read_to_end(&mut text)?;
+    }
     Ok(text)
 }
 

@@ -40,6 +40,7 @@
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+//! #[serde(default)]
 //! struct WebsiteSpec { replicas: u32 }
 //!
 //! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

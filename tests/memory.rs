@@ -41,6 +41,18 @@ fn reading_takes_no_more_than_a_small_multiple_of_the_limit() {
             let once = format!("a: &a [{}1]\n", "1,".repeat(1000));
             format!("{head}{once}b: [{}1]\n", "*a,".repeat(nodes / 1000 - 10))
         }),
+        ("a long string, repeated by aliases", {
+            let once = format!("a: &a \"{}\"\n", "x".repeat(1 << 20));
+            format!("{head}{once}b: [{}1]\n", "*a,".repeat(nodes - 20))
+        }),
+        ("a long key, repeated by aliases", {
+            let once = format!("a: &a {{{}: 1}}\n", "x".repeat(1000));
+            format!("{head}{once}b: [{}1]\n", "*a,".repeat(nodes - 20))
+        }),
+        ("a long string, merged", {
+            let once = format!("a: &a {{k: \"{}\"}}\n", "x".repeat(1 << 20));
+            format!("{head}{once}b: [{}1]\n", "{<<: *a},".repeat(nodes / 3 - 20))
+        }),
         ("more than is allowed", "[".repeat(limits.bytes + 1)),
     ];
     let registry = Registry::builtin();

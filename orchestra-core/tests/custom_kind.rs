@@ -138,3 +138,89 @@ fn a_manifest_reads_it() {
         ]
     );
 }
+
+/// What was written back must be readable, and never be put where it was not.
+#[test]
+fn unknown_fields_go_with_what_they_belong_to() {
+    use orchestra_core::kinds::{Deployment, DeploymentStrategy, Pod, VolumeSource};
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p" },
+        "spec": {
+            "affinity": { "new": 1 },
+            "containers": [{
+                "name": "a",
+                "env": [{ "name": "A", "value": "1", "x": 1 }, { "name": "A", "value": "2", "x": 2 }],
+                "ports": [{ "containerPort": 80, "name": "u", "x": 1 }, { "containerPort": 80, "name": "v", "x": 2 }],
+            }],
+            "tolerations": [{ "key": "k1", "x": 1 }, { "key": "k2", "x": 2 }, { "key": "k3" }],
+            "volumes": [{ "name": "v", "emptyDir": { "new": 1 } }, { "name": "w", "rbd": { "image": "i" } }],
+            "null": null,
+        },
+    });
+    let read = || serde_json::from_value::<Pod>(pod.clone()).unwrap();
+    let write = |pod: &Pod| serde_json::to_value(pod).unwrap()["spec"].clone();
+
+    // Elements that share a key each keep their own.
+    let same = write(&read());
+    assert_eq!(same["containers"][0]["env"], pod["spec"]["containers"][0]["env"]);
+    assert_eq!([&same["containers"][0]["ports"][0]["x"], &same["containers"][0]["ports"][1]["x"]], [1, 2]);
+    assert_eq!(same["volumes"], pod["spec"]["volumes"]);
+    assert!(same.as_object().unwrap().contains_key("null"), "what is null is said, so it is kept");
+
+    // Elements of a list without keys are known by their content.
+    let mut changed = read();
+    changed.spec.tolerations.remove(0);
+    assert_eq!(write(&changed)["tolerations"][0]["x"], 2);
+    assert_eq!(write(&changed)["tolerations"][1].get("x"), None);
+    // One that was changed itself is known by its position while no other came or went.
+    let mut changed = read();
+    changed.spec.tolerations[1].key = "k9".into();
+    assert_eq!(write(&changed)["tolerations"][1]["x"], 2);
+
+    // What is gone stays gone.
+    let mut changed = read();
+    changed.spec.affinity = None;
+    changed.spec.volumes[0].source = VolumeSource::config_map("c");
+    assert_eq!(write(&changed).get("affinity"), None);
+    assert_eq!(write(&changed)["volumes"][0].get("emptyDir"), None);
+
+    let written = json!({
+        "metadata": { "name": "d" }, "spec": { "strategy": { "type": "RollingUpdate", "rollingUpdate": { "new": 7 } } },
+    });
+    let mut deployment: Deployment = serde_json::from_value(written).unwrap();
+    deployment.spec.strategy = DeploymentStrategy::Recreate;
+    let again = serde_json::to_value(&deployment).unwrap();
+    assert_eq!(again["spec"]["strategy"], json!({ "type": "Recreate" }));
+    serde_json::from_value::<Deployment>(again).unwrap();
+}
+
+#[test]
+fn the_order_of_unknown_fields_does_not_count() {
+    let read = |text: &str| Garden::from_json(text.as_bytes()).unwrap();
+    let one = read(r#"{"metadata":{"name":"g"},"x":1,"y":2,"spec":{"z":3}}"#);
+    assert_eq!(one, read(r#"{"y":2,"spec":{"z":3},"metadata":{"name":"g"},"x":1}"#));
+    assert_eq!(one, Garden::from_json(&one.to_json().unwrap()).unwrap());
+    assert_ne!(one, read(r#"{"metadata":{"name":"g"},"x":1,"y":2,"spec":{"z":4}}"#));
+}
+
+#[test]
+fn a_missing_field_that_is_nearly_there_is_found() {
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct StrictSpec {
+        replicas: u32,
+    }
+    impl Spec for StrictSpec {
+        const KIND: Kind = Kind::namespaced("example.com/v1", "Strict");
+        type Status = NoStatus;
+    }
+    let registry = Registry::builtin().with::<Object<StrictSpec>>();
+    let text = "{apiVersion: example.com/v1, kind: Strict, metadata: {name: a}, spec: {replica: 3}}";
+    let manifest = Reader::strict(&registry).read("s.yaml", text);
+    let message = manifest.notices().next().unwrap().to_string();
+    assert!(
+        message.ends_with(
+            "spec: the field `replicas` is required, but not given (is `replica` meant to be it?)"
+        ),
+        "{message}"
+    );
+}

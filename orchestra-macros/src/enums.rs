@@ -13,23 +13,29 @@ enum Shape {
     /// A map with at most one of the variants' keys.
     OneOf,
     /// A map with the variant's name under this key.
-    Tagged(String),
+    Tagged { tag: String, content_counts: bool },
 }
 
 impl Shape {
     fn parse(attributes: TokenStream) -> Result<Self> {
         let mut shape = Self::Text;
+        let mut counts = false;
         let parser = syn::meta::parser(|meta| {
             if meta.path.is_ident("one_of") {
                 shape = Self::OneOf;
             } else if meta.path.is_ident("tag") {
-                shape = Self::Tagged(meta.value()?.parse::<LitStr>()?.value());
+                shape = Self::Tagged { tag: meta.value()?.parse::<LitStr>()?.value(), content_counts: false };
+            } else if meta.path.is_ident("content_counts") {
+                counts = true;
             } else {
                 return Err(meta.error("expected `one_of` or `tag = \"…\"`"));
             }
             Ok(())
         });
         parser.parse2(attributes)?;
+        if let Self::Tagged { content_counts, .. } = &mut shape {
+            *content_counts = counts;
+        }
         Ok(shape)
     }
 }
@@ -42,6 +48,8 @@ struct Variant {
     content: Option<String>,
     ty: Option<Type>,
     default: bool,
+    /// Keys that Kubernetes has and Orchestra does not support: this variant stands for them.
+    unsupported: Vec<LitStr>,
 }
 
 impl Variant {
@@ -51,19 +59,33 @@ impl Variant {
             syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Some(fields.unnamed[0].ty.clone()),
             other => return Err(syn::Error::new_spanned(other, "a variant holds one value or none")),
         };
-        let mut parsed = Self { ident: variant.ident.clone(), name: None, content: None, ty, default: false };
+        let mut parsed = Self {
+            ident: variant.ident.clone(),
+            name: None,
+            content: None,
+            ty,
+            default: false,
+            unsupported: Vec::new(),
+        };
         for attribute in &variant.attrs {
             if attribute.path().is_ident("default") {
                 parsed.default = true;
             } else if attribute.path().is_ident("wire") {
                 attribute.parse_nested_meta(|meta| {
+                    if meta.path.is_ident("unsupported") {
+                        let content;
+                        syn::parenthesized!(content in meta.input);
+                        let names = content.parse_terminated(|s| s.parse::<LitStr>(), syn::Token![,])?;
+                        parsed.unsupported = names.into_iter().collect();
+                        return Ok(());
+                    }
                     let value = meta.value()?.parse::<LitStr>()?.value();
                     if meta.path.is_ident("name") {
                         parsed.name = Some(value);
                     } else if meta.path.is_ident("content") {
                         parsed.content = Some(value);
                     } else {
-                        return Err(meta.error("expected `name = …` or `content = …`"));
+                        return Err(meta.error("expected `name = …`, `content = …` or `unsupported(…)`"));
                     }
                     Ok(())
                 })?;
@@ -101,7 +123,9 @@ pub(crate) fn expand(attributes: TokenStream, mut input: DeriveInput) -> Result<
             text(name, &variants)?,
         ),
         Shape::OneOf => (quote!(#[derive(Clone, Debug, PartialEq)]), one_of(name, &variants)?),
-        Shape::Tagged(tag) => (quote!(#[derive(Clone, Debug, PartialEq)]), tagged(name, &tag, &variants)),
+        Shape::Tagged { tag, content_counts } => {
+            (quote!(#[derive(Clone, Debug, PartialEq)]), tagged(name, &tag, content_counts, &variants))
+        }
     };
     Ok(quote! {
         #derives
@@ -158,6 +182,17 @@ fn text(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
         impl crate::object::wire::Wire for #name {
             const SCHEMA: &'static crate::object::schema::Schema =
                 &crate::object::schema::Schema::Enum(Self::TEXTS);
+
+            fn is_absent(&self) -> bool {
+                self.as_str().is_empty()
+            }
+
+            fn read_given<'de, D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Option<Self>, D::Error> {
+                let at = crate::object::wire::read_text_or_empty(deserializer, Self::TEXTS)?;
+                Ok(at.map(|at| Self::ALL[at]))
+            }
         }
     })
 }
@@ -175,6 +210,19 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
     let keys: Vec<_> = held.iter().map(|v| v.key()).collect();
     let positions = 0..held.len();
     let positions_again = 0..held.len();
+    // The variant for what is not supported: its keys are known, their content is not read.
+    let other = variants.iter().find(|v| !v.unsupported.is_empty());
+    let unsupported = other.map(|v| v.unsupported.as_slice()).unwrap_or_default();
+    let beyond = held.len();
+    let (other_index, other_read, other_key, other_write) = match other.map(|v| &v.ident) {
+        None => (quote!(), quote!(), quote!(), quote!()),
+        Some(ident) => (
+            quote!(#(#unsupported)|* => Some(#beyond),),
+            quote!(#beyond => map.next_value::<Option<::serde::de::IgnoredAny>>()?.map(|_| Self::#ident),),
+            quote!(Self::#ident => "",),
+            quote!(Self::#ident => Ok(()),),
+        ),
+    };
     Ok(quote! {
         impl #name {
             /// The key under which the content stands on the wire; empty when there is none.
@@ -182,6 +230,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
             pub const fn key(&self) -> &'static str {
                 match self {
                     Self::#unset => "",
+                    #other_key
                     #(Self::#idents(_) => #keys,)*
                 }
             }
@@ -193,6 +242,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
             fn index(name: &str) -> Option<usize> {
                 match name {
                     #(#keys => Some(#positions),)*
+                    #other_index
                     _ => None,
                 }
             }
@@ -203,6 +253,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
             ) -> ::core::result::Result<(), A::Error> {
                 let given = match index {
                     #(#positions_again => map.next_value_seed(crate::object::wire::Given::<#types>::new())?.map(Self::#idents),)*
+                    #other_read
                     _ => return crate::object::wire::skip(map),
                 };
                 match given {
@@ -217,6 +268,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
             fn write<S: ::serde::ser::SerializeStruct>(&self, out: &mut S) -> ::core::result::Result<(), S::Error> {
                 match self {
                     Self::#unset => Ok(()),
+                    #other_write
                     #(Self::#idents(content) => out.serialize_field(#keys, content),)*
                 }
             }
@@ -227,6 +279,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
                 &crate::object::schema::Schema::OneOf(crate::object::schema::OneOf {
                     name: stringify!(#name),
                     tag: None,
+                    unsupported: &[#(#unsupported),*],
                     variants: &[#(crate::object::schema::Variant {
                         value: #keys,
                         content: Some(crate::object::schema::Field {
@@ -255,7 +308,7 @@ fn one_of(name: &Ident, variants: &[Variant]) -> Result<TokenStream> {
     })
 }
 
-fn tagged(name: &Ident, tag: &str, variants: &[Variant]) -> TokenStream {
+fn tagged(name: &Ident, tag: &str, content_counts: bool, variants: &[Variant]) -> TokenStream {
     let texts: Vec<_> = variants.iter().map(Variant::text).collect();
     let patterns = variants.iter().map(|v| {
         let ident = &v.ident;
@@ -303,6 +356,7 @@ fn tagged(name: &Ident, tag: &str, variants: &[Variant]) -> TokenStream {
         impl crate::object::wire::Tagged for #name {
             const NAME: &'static str = stringify!(#name);
             const TAG: &'static str = #tag;
+            const CONTENT_COUNTS: bool = #content_counts;
             const TEXTS: &'static [&'static str] = Self::TEXTS;
             const NAMES: &'static [&'static str] = &[#tag, #(#held_keys),*];
             fn content(name: &str) -> Option<usize> {
@@ -350,6 +404,7 @@ fn tagged(name: &Ident, tag: &str, variants: &[Variant]) -> TokenStream {
                 &crate::object::schema::Schema::OneOf(crate::object::schema::OneOf {
                     name: stringify!(#name),
                     tag: Some(#tag),
+                    unsupported: &[],
                     variants: &[#(#schema_variants),*],
                 });
         }

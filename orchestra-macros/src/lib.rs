@@ -11,6 +11,9 @@
 //! | `#[wire(one_of)] enum` | a map with at most one of the variants' keys |
 //! | `#[wire(tag = "type")] enum` | a map with the variant's name under `type`, its content beside it |
 //!
+//! A variant of a `one_of` may be `#[wire(unsupported("nfs", …))]`: it stands for keys that Kubernetes
+//! has and Orchestra does not. With `tag = …, content_counts`, content that is not the tag's counts.
+//!
 //! Field attributes: `name = "podIP"` (the default is camelCase), `default = 30` (Kubernetes'
 //! default: filled in when absent, always written), `required` (written even when empty),
 //! `inline` (the field's own fields stand beside this one), and how server-side apply merges a

@@ -144,6 +144,14 @@ pub(crate) fn expand(attributes: TokenStream, mut input: DeriveInput) -> Result<
             }
         }
 
+        impl #name {
+            /// Begins a description of one: exactly the fields that are set after it.
+            #[must_use]
+            pub fn apply() -> crate::object::Apply<Self> {
+                crate::object::Apply::nothing()
+            }
+        }
+
         #fields_impl
 
         impl crate::object::wire::Wire for #name {

@@ -256,7 +256,7 @@ impl MetricName {
 }
 
 /// What a metric is to be.
-#[wire(tag = "type")]
+#[wire(tag = "type", content_counts)]
 pub enum MetricTarget {
     /// On average, so many percent of what the pods ask for.
     #[wire(content = "averageUtilization")]
@@ -331,6 +331,7 @@ impl ScalingRules {
         at.field("stabilizationWindowSeconds")
             .require(self.stabilization_window_seconds <= Some(3600), "must not be more than 3600");
         at.each("policies", &self.policies, |at, policy| {
+            at.field("type").required(policy.kind != ScalingUnit::Unset);
             at.field("value").require(policy.value > 0, "must be more than 0");
             at.field("periodSeconds")
                 .require((1..=1800).contains(&policy.period_seconds), "must be between 1 and 1800");
@@ -369,8 +370,11 @@ pub struct ScalingPolicy {
 /// In what a change of the number of pods is counted.
 #[wire]
 pub enum ScalingUnit {
-    /// In pods.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// In pods.
     Pods,
     /// In percent of the present number.
     Percent,

@@ -3,7 +3,7 @@
 use orchestra_macros::wire;
 
 use super::env::{EnvFrom, EnvSource, EnvVar};
-use super::probe::{Lifecycle, Probe, ProbeHandler};
+use super::probe::{Lifecycle, Probe};
 use super::security::SecurityContext;
 use super::volume::{VolumeDevice, VolumeMount};
 use crate::object::{Apply, At, IntoField, Map, PortRef, Quantity, Str, names};
@@ -38,7 +38,8 @@ pub struct Container {
     /// Which changes of its resources need a restart.
     #[wire(atomic)]
     pub resize_policy: Vec<ResizePolicy>,
-    /// For an init container: `Always` makes it a sidecar, which runs beside the others.
+    /// When it is started again, where that differs from its pod's policy. `Always` makes an init
+    /// container a sidecar, which runs beside the others.
     pub restart_policy: Option<ContainerRestartPolicy>,
     /// Where the pod's volumes appear in it.
     #[wire(keys(mountPath))]
@@ -99,11 +100,8 @@ impl Container {
             }
         }
         for probe in [&mut self.liveness_probe, &mut self.readiness_probe, &mut self.startup_probe] {
-            if let Some(probe) = probe
-                && let ProbeHandler::HttpGet(get) = &mut probe.handler
-                && get.path.is_empty()
-            {
-                get.path = "/".into();
+            if let Some(probe) = probe {
+                probe.fill_in();
             }
         }
     }
@@ -126,11 +124,6 @@ impl Container {
         if let Some(context) = &self.security_context {
             context.check(&at.field("securityContext"));
         }
-        let restart = at.field("restartPolicy");
-        restart.require(
-            role == Purpose::Init || self.restart_policy.is_none(),
-            "may be given for an init container only (`Always` makes it a sidecar)",
-        );
     }
 
     fn check_probes(&self, at: &At<'_>, role: Purpose) {

@@ -34,6 +34,9 @@ pub enum EnvSource {
     /// Nowhere.
     #[default]
     Unset,
+    /// Something that Orchestra does not support.
+    #[wire(unsupported("fileKeyRef"))]
+    Unsupported,
     /// A field of the pod.
     FieldRef(FieldReference),
     /// What a container asks for or may take.
@@ -76,6 +79,7 @@ impl EnvSource {
             }
             Self::ConfigMapKeyRef(key) => key.check(&at.field("configMapKeyRef")),
             Self::SecretKeyRef(key) => key.check(&at.field("secretKeyRef")),
+            Self::Unsupported => {}
         }
     }
 }

@@ -262,6 +262,7 @@ impl PodFailurePolicy {
         let most = format!("may be no more than {MOST_RULES}");
         at.field("rules").require(self.rules.len() <= MOST_RULES, most.clone());
         at.each("rules", &self.rules, |at, rule| {
+            at.field("action").required(rule.action != PodFailureAction::Unset);
             at.field("action").require(
                 rule.action != PodFailureAction::FailIndex || job.backoff_limit_per_index.is_some(),
                 "FailIndex needs backoffLimitPerIndex",
@@ -296,6 +297,10 @@ pub struct PodFailureRule {
 /// What a pod's failure means for its Job.
 #[wire]
 pub enum PodFailureAction {
+    /// Not said, which is an error.
+    #[default]
+    #[wire(name = "")]
+    Unset,
     /// The Job has failed.
     FailJob,
     /// The work of the pod's number has failed.
@@ -303,7 +308,6 @@ pub enum PodFailureAction {
     /// Nothing: it is tried again, and this try is not counted.
     Ignore,
     /// It is tried again, and this try is counted.
-    #[default]
     Count,
 }
 
@@ -340,6 +344,7 @@ impl ExitCodes {
             known || self.container_name.is_empty(),
             format!("the pod has no container `{}`", self.container_name),
         );
+        at.field("operator").required(self.operator != ExitCodeOperator::Unset);
         let values = at.field("values");
         values.required(!self.values.is_empty());
         values.require(self.values.len() <= 255, "may be no more than 255");
@@ -354,8 +359,11 @@ impl ExitCodes {
 /// Whether certain codes are meant, or all others.
 #[wire]
 pub enum ExitCodeOperator {
-    /// These.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// These.
     In,
     /// All others.
     NotIn,

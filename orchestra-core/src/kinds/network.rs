@@ -52,7 +52,7 @@ impl IngressSpec {
         }
         at.each("rules", &self.rules, |at, rule| rule.check(at));
         at.each("tls", &self.tls, |at, tls| {
-            at.each("hosts", &tls.hosts, |at, host| at.check(check_host(host)));
+            at.each("hosts", &tls.hosts, |at, host| at.check(check_name(host)));
             if !tls.secret_name.is_empty() {
                 at.field("secretName").check(names::dns_subdomain(&tls.secret_name));
             }
@@ -108,6 +108,11 @@ fn check_host(host: &str) -> Verdict {
     if host.parse::<IpAddr>().is_ok() {
         return Err(format!("`{host}` must be a name, not an address"));
     }
+    check_name(host)
+}
+
+/// Checks a host's name, whose first part may stand for any.
+fn check_name(host: &str) -> Verdict {
     names::dns_subdomain(host.strip_prefix("*.").unwrap_or(host))
 }
 

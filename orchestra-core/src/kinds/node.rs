@@ -52,7 +52,7 @@ pub struct NodeSpec {
     #[wire(name = "providerID")]
     pub provider_id: Str,
     /// What keeps pods away from it.
-    #[wire(keys(key, effect))]
+    #[wire(atomic)]
     pub taints: Vec<Taint>,
     /// Whether it is closed for new pods.
     pub unschedulable: bool,
@@ -119,6 +119,7 @@ impl Taint {
     }
 
     fn check(&self, at: &At<'_>) {
+        at.field("effect").required(self.effect != TaintEffect::Unset);
         at.field("key").name(&self.key, names::qualified_name);
         at.field("value").check(names::label_value(&self.value));
     }

@@ -6,7 +6,7 @@ use super::container::{Container, ContainerRestartPolicy, Purpose, Resources};
 use super::scheduling::{
     Affinity, PodExtension, SchedulingGate, Toleration, TopologySpread, check_node_selector,
 };
-use super::security::{Profile, SeLinuxOptions};
+use super::security::{Profile, SeLinuxOptions, check_profiles};
 use super::volume::Volume;
 use crate::object::schema::Schema;
 use crate::object::wire::Wire;
@@ -34,7 +34,7 @@ impl Spec for PodSpec {
 }
 
 /// What a pod is made of.
-#[wire(spec, unsupported("ephemeralContainers", "resourceClaims", "workloadRef"))]
+#[wire(spec, unsupported("ephemeralContainers", "evictionResponders", "resourceClaims", "schedulingGroup"))]
 pub struct PodSpec {
     /// Directories that its containers can mount.
     #[wire(keys(name))]
@@ -142,6 +142,7 @@ impl PodSpec {
         for container in self.init_containers.iter_mut().chain(&mut self.containers) {
             container.fill_in();
         }
+        self.volumes.iter_mut().for_each(Volume::fill_in);
         if self.service_account_name.is_empty() {
             self.service_account_name = self.service_account.clone();
         }
@@ -166,6 +167,14 @@ impl PodSpec {
         self.check_names(at);
         self.check_mounts(at);
         check_node_selector(&self.node_selector, &at.field("nodeSelector"));
+        if let Some(context) = &self.security_context {
+            let at = at.field("securityContext");
+            check_profiles(context.seccomp_profile.as_deref(), context.app_armor_profile.as_deref(), &at);
+        }
+        let own_resolver = self.dns_config.as_ref().is_some_and(|config| !config.nameservers.is_empty());
+        at.field("dnsConfig")
+            .field("nameservers")
+            .required(self.dns_policy != DnsPolicy::None || own_resolver);
         if let Some(affinity) = &self.affinity {
             affinity.check(&at.field("affinity"));
         }
@@ -399,7 +408,7 @@ pub struct PodSecurityContext {
     /// When the volumes' SELinux label is changed.
     pub se_linux_change_policy: Str,
     /// Settings of the kernel.
-    #[wire(keys(name))]
+    #[wire(atomic)]
     pub sysctls: Vec<Sysctl>,
     /// Which system calls they may make.
     pub seccomp_profile: Option<Box<Profile>>,
@@ -471,6 +480,8 @@ pub struct PodOs {
 /// What is observed of a pod.
 #[wire(unsupported(
     "allocatedResources",
+    "nodeAllocatableResourceClaimStatuses",
+    "volumeHealth",
     "ephemeralContainerStatuses",
     "extendedResourceClaimStatus",
     "resize",

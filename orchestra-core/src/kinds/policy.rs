@@ -355,10 +355,13 @@ pub struct Limit {
 /// What sort of object is limited.
 #[wire]
 pub enum LimitKind {
+    /// Not said, which is an error.
+    #[default]
+    #[wire(name = "")]
+    Unset,
     /// A pod, all of its containers together.
     Pod,
     /// A container.
-    #[default]
     Container,
     /// A claim of storage.
     PersistentVolumeClaim,
@@ -415,6 +418,7 @@ impl Limit {
     fn check_kind(&self, at: &At<'_>) {
         let none = format!("may not be given for a {}", self.kind);
         match self.kind {
+            LimitKind::Unset => at.field("type").required(false),
             LimitKind::Container => {}
             LimitKind::Pod => {
                 at.field("default").require(self.default.is_empty(), none.clone());

@@ -29,6 +29,26 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// Zeros mean the defaults, as in Kubernetes.
+    pub(super) fn fill_in(&mut self) {
+        let defaults = Self::default();
+        for (value, default) in [
+            (&mut self.timeout_seconds, defaults.timeout_seconds),
+            (&mut self.period_seconds, defaults.period_seconds),
+            (&mut self.success_threshold, defaults.success_threshold),
+            (&mut self.failure_threshold, defaults.failure_threshold),
+        ] {
+            if *value == 0 {
+                *value = default;
+            }
+        }
+        if let ProbeHandler::HttpGet(get) = &mut self.handler
+            && get.path.is_empty()
+        {
+            get.path = "/".into();
+        }
+    }
+
     /// A GET of this path on this port, answered with a status from 200 to 399.
     #[must_use]
     pub fn http(path: impl Into<Str>, port: impl IntoField<PortRef>) -> Apply<Self> {
@@ -134,7 +154,7 @@ impl Exec {
 }
 
 /// A GET request.
-#[wire]
+#[wire(unsupported("protocol"))]
 pub struct HttpGet {
     /// The path.
     pub path: Str,
@@ -197,7 +217,7 @@ impl TcpSocket {
 }
 
 /// A question by gRPC's health protocol.
-#[wire]
+#[wire(unsupported("mode"))]
 pub struct Grpc {
     /// The port.
     #[wire(required)]

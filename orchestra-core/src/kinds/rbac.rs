@@ -129,6 +129,7 @@ impl Spec for RoleBindingSpec {
     const STATUS_SCHEMA: &'static Schema = NoStatus::SCHEMA;
 
     fn fill_in(binding: &mut RoleBinding) {
+        binding.spec.role_ref.fill_in();
         binding.spec.subjects.iter_mut().for_each(Subject::fill_in);
     }
 
@@ -160,6 +161,7 @@ impl Spec for ClusterRoleBindingSpec {
     const STATUS_SCHEMA: &'static Schema = NoStatus::SCHEMA;
 
     fn fill_in(binding: &mut ClusterRoleBinding) {
+        binding.spec.role_ref.fill_in();
         binding.spec.subjects.iter_mut().for_each(Subject::fill_in);
     }
 
@@ -204,6 +206,15 @@ pub struct RoleRef {
     /// Its name.
     #[wire(required)]
     pub name: Str,
+}
+
+impl RoleRef {
+    /// An empty group is the only one there is.
+    fn fill_in(&mut self) {
+        if self.api_group.is_empty() {
+            self.api_group = GROUP.into();
+        }
+    }
 }
 
 impl RoleRef {

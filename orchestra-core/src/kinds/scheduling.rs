@@ -191,13 +191,20 @@ pub enum TolerationOperator {
     Equal,
     /// Any value will do.
     Exists,
+    /// The taint's value is a number less than this one.
+    Lt,
+    /// The taint's value is a number greater than this one.
+    Gt,
 }
 
 /// What a taint does to pods that do not tolerate it.
 #[wire]
 pub enum TaintEffect {
-    /// They are not put there.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// They are not put there.
     NoSchedule,
     /// They are put there only when nothing else is left.
     PreferNoSchedule,
@@ -211,7 +218,17 @@ impl Toleration {
     pub fn tolerates(&self, taint: &super::node::Taint) -> bool {
         self.effect.is_none_or(|effect| effect == taint.effect)
             && (self.key.is_empty() || self.key == taint.key)
-            && (self.operator == TolerationOperator::Exists || self.value == taint.value)
+            && self.tolerates_value(&taint.value)
+    }
+
+    fn tolerates_value(&self, value: &str) -> bool {
+        let numbers = || value.parse::<i64>().ok().zip(self.value.parse::<i64>().ok());
+        match self.operator {
+            TolerationOperator::Equal => self.value == value,
+            TolerationOperator::Exists => true,
+            TolerationOperator::Lt => numbers().is_some_and(|(value, bound)| value < bound),
+            TolerationOperator::Gt => numbers().is_some_and(|(value, bound)| value > bound),
+        }
     }
 
     pub(super) fn check(&self, at: &At<'_>) {
@@ -222,11 +239,11 @@ impl Toleration {
             at.field("key").check(names::qualified_name(&self.key));
         }
         at.field("value").require(
-            self.operator == TolerationOperator::Equal || self.value.is_empty(),
+            self.operator != TolerationOperator::Exists || self.value.is_empty(),
             "may not be given when the operator is Exists",
         );
         at.field("effect").require(
-            self.toleration_seconds.is_none() || matches!(self.effect, None | Some(TaintEffect::NoExecute)),
+            self.toleration_seconds.is_none() || self.effect == Some(TaintEffect::NoExecute),
             "must be NoExecute when tolerationSeconds is given",
         );
     }
@@ -260,8 +277,11 @@ pub struct TopologySpread {
 /// What happens when pods cannot be spread as asked.
 #[wire]
 pub enum WhenUnsatisfiable {
-    /// The pod waits.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// The pod waits.
     DoNotSchedule,
     /// The pod is put where the skew is least.
     ScheduleAnyway,
@@ -279,6 +299,7 @@ pub enum NodePolicy {
 impl TopologySpread {
     pub(super) fn check(&self, at: &At<'_>) {
         at.field("maxSkew").require(self.max_skew > 0, "must be more than 0");
+        at.field("whenUnsatisfiable").required(self.when_unsatisfiable != WhenUnsatisfiable::Unset);
         at.field("topologyKey").name(&self.topology_key, names::qualified_name);
         at.field("minDomains").require(self.min_domains != Some(0), "must be more than 0");
         at.field("minDomains").require(

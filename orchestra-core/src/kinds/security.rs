@@ -31,16 +31,32 @@ pub struct SecurityContext {
     pub app_armor_profile: Option<Box<Profile>>,
 }
 
+impl Profile {
+    fn check(&self, at: &At<'_>) {
+        at.field("type").required(self.kind != ProfileKind::Unset);
+        let named = !self.localhost_profile.is_empty();
+        let local = self.kind == ProfileKind::Localhost;
+        at.field("localhostProfile")
+            .require(named == local, "must be given when the type is Localhost, and only then");
+    }
+}
+
+/// Checks the profiles of a container or a pod.
+pub(super) fn check_profiles(seccomp: Option<&Profile>, app_armor: Option<&Profile>, at: &At<'_>) {
+    for (name, profile) in [("seccompProfile", seccomp), ("appArmorProfile", app_armor)] {
+        if let Some(profile) = profile {
+            profile.check(&at.field(name));
+        }
+    }
+}
+
 impl SecurityContext {
     pub(super) fn check(&self, at: &At<'_>) {
         at.field("allowPrivilegeEscalation").require(
             !(self.privileged && self.allow_privilege_escalation == Some(false)),
             "cannot be false for a privileged container",
         );
-        at.field("runAsNonRoot").require(
-            !(self.run_as_non_root == Some(true) && self.run_as_user == Some(0)),
-            "contradicts runAsUser: 0",
-        );
+        check_profiles(self.seccomp_profile.as_deref(), self.app_armor_profile.as_deref(), at);
     }
 }
 
@@ -82,8 +98,11 @@ pub struct Profile {
 /// Where a profile comes from.
 #[wire]
 pub enum ProfileKind {
-    /// There is none.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// There is none.
     Unconfined,
     /// The runtime's own.
     RuntimeDefault,

@@ -69,30 +69,7 @@ impl Spec for PersistentVolumeSpec {
 }
 
 /// Some storage: how much, of what sort, and where it lies.
-#[wire(
-    spec,
-    unsupported(
-        "awsElasticBlockStore",
-        "azureDisk",
-        "azureFile",
-        "cephfs",
-        "cinder",
-        "fc",
-        "flexVolume",
-        "flocker",
-        "gcePersistentDisk",
-        "glusterfs",
-        "iscsi",
-        "photonPersistentDisk",
-        "portworxVolume",
-        "quobyte",
-        "rbd",
-        "scaleIO",
-        "storageos",
-        "volumeAttributesClassName",
-        "vsphereVolume"
-    )
-)]
+#[wire(spec, unsupported("volumeAttributesClassName"))]
 pub struct PersistentVolumeSpec {
     /// How much there is.
     pub capacity: Map<Quantity>,
@@ -161,11 +138,12 @@ impl PersistentVolumeSpec {
                 source.field("path").name(&it.path, names::absolute_path);
             }
             PersistentVolumeSource::Csi(it) => it.check(&source),
+            PersistentVolumeSource::Unsupported => {}
         }
     }
 }
 
-fn no_way_back(path: &str) -> names::Verdict {
+pub(super) fn no_way_back(path: &str) -> names::Verdict {
     if path.split('/').any(|part| part == "..") {
         Err(format!("`{path}` may not contain `..`"))
     } else {
@@ -179,6 +157,28 @@ pub enum PersistentVolumeSource {
     /// Not said, or of a sort that is not supported.
     #[default]
     Unset,
+    /// Something that Orchestra does not support; it is kept among the unknown fields.
+    #[wire(unsupported(
+        "awsElasticBlockStore",
+        "azureDisk",
+        "azureFile",
+        "cephfs",
+        "cinder",
+        "fc",
+        "flexVolume",
+        "flocker",
+        "gcePersistentDisk",
+        "glusterfs",
+        "iscsi",
+        "photonPersistentDisk",
+        "portworxVolume",
+        "quobyte",
+        "rbd",
+        "scaleIO",
+        "storageos",
+        "vsphereVolume"
+    ))]
+    Unsupported,
     /// In a directory of whatever node the pod is on: for a cluster of one node.
     HostPath(HostPath),
     /// On a disk or in a directory of one node.

@@ -4,32 +4,11 @@ use orchestra_macros::wire;
 
 use super::container::Resources;
 use super::env::{FieldReference, ResourceReference};
-use super::storage::{AccessMode, VolumeMode};
+use super::storage::{AccessMode, VolumeMode, no_way_back};
 use crate::object::{Apply, At, LabelSelector, Map, Metadata, NameReference, Quantity, Str, names};
 
 /// A directory that a pod's containers can mount.
-#[wire(unsupported(
-    "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
-    "cephfs",
-    "cinder",
-    "fc",
-    "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "gitRepo",
-    "glusterfs",
-    "image",
-    "iscsi",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "quobyte",
-    "rbd",
-    "scaleIO",
-    "storageos",
-    "vsphereVolume"
-))]
+#[wire]
 pub struct Volume {
     /// Its name, unique within the pod.
     #[wire(required)]
@@ -47,6 +26,13 @@ impl Volume {
         Apply::<Self>::nothing().name(name).source(source)
     }
 
+    /// A volume that is made of nothing else is an empty directory.
+    pub(super) fn fill_in(&mut self) {
+        if self.source == VolumeSource::Unset {
+            self.source = VolumeSource::empty_dir();
+        }
+    }
+
     pub(super) fn check(&self, at: &At<'_>) {
         at.field("name").name(&self.name, names::dns_label);
         let key = self.source.key();
@@ -56,7 +42,7 @@ impl Volume {
                 "must say what it is made of: emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim, \
                  hostPath, nfs, ephemeral or csi",
             ),
-            VolumeSource::HostPath(it) => source.field("path").required(!it.path.is_empty()),
+            VolumeSource::HostPath(it) => source.field("path").name(&it.path, no_way_back),
             VolumeSource::ConfigMap(it) => {
                 source.field("name").required(!it.name.is_empty());
                 check_items(&it.items, it.default_mode, &source);
@@ -79,7 +65,7 @@ impl Volume {
                 Some(claim) => claim.spec.check(&source.field("volumeClaimTemplate").field("spec")),
                 None => source.field("volumeClaimTemplate").required(false),
             },
-            VolumeSource::EmptyDir(_) => {}
+            VolumeSource::EmptyDir(_) | VolumeSource::Unsupported => {}
         }
     }
 }
@@ -101,9 +87,33 @@ fn check_mode(mode: u32) -> Result<(), String> {
 /// What a volume is made of.
 #[wire(one_of)]
 pub enum VolumeSource {
-    /// Not said, or of a sort that is not supported.
+    /// Not said.
     #[default]
     Unset,
+    /// Something that Orchestra does not support; it is kept among the unknown fields.
+    #[wire(unsupported(
+        "awsElasticBlockStore",
+        "azureDisk",
+        "azureFile",
+        "cephfs",
+        "cinder",
+        "fc",
+        "flexVolume",
+        "flocker",
+        "gcePersistentDisk",
+        "gitRepo",
+        "glusterfs",
+        "image",
+        "iscsi",
+        "photonPersistentDisk",
+        "portworxVolume",
+        "quobyte",
+        "rbd",
+        "scaleIO",
+        "storageos",
+        "vsphereVolume"
+    ))]
+    Unsupported,
     /// An empty directory that lives as long as the pod.
     EmptyDir(EmptyDir),
     /// A file or directory of the node.
@@ -160,7 +170,7 @@ impl VolumeSource {
 }
 
 /// An empty directory.
-#[wire]
+#[wire(unsupported("mode"))]
 pub struct EmptyDir {
     /// What it lies on: `Memory`, or the node's disk when it is empty.
     pub medium: Str,
@@ -202,7 +212,7 @@ pub enum HostPathType {
 }
 
 /// The entries of a ConfigMap, as files.
-#[wire]
+#[wire(unsupported("defaultUser"))]
 pub struct ConfigMapVolume {
     /// The ConfigMap's name.
     pub name: Str,
@@ -217,7 +227,7 @@ pub struct ConfigMapVolume {
 }
 
 /// The entries of a Secret, as files.
-#[wire]
+#[wire(unsupported("defaultUser"))]
 pub struct SecretVolume {
     /// The Secret's name.
     pub secret_name: Str,
@@ -232,7 +242,7 @@ pub struct SecretVolume {
 }
 
 /// Under which path an entry appears.
-#[wire]
+#[wire(unsupported("user"))]
 pub struct KeyToPath {
     /// The entry's key.
     #[wire(required)]
@@ -245,7 +255,7 @@ pub struct KeyToPath {
 }
 
 /// Several sources in one directory.
-#[wire]
+#[wire(unsupported("defaultUser"))]
 pub struct Projected {
     /// The sources.
     #[wire(atomic)]
@@ -258,9 +268,12 @@ pub struct Projected {
 /// A source of a projected volume.
 #[wire(one_of)]
 pub enum Projection {
-    /// None, or one that is not supported.
+    /// None.
     #[default]
     Unset,
+    /// One that Orchestra does not support.
+    #[wire(unsupported("clusterTrustBundle", "podCertificate"))]
+    Unsupported,
     /// The entries of a ConfigMap.
     ConfigMap(ProjectedEntries),
     /// The entries of a Secret.
@@ -293,7 +306,7 @@ pub struct ProjectedFields {
 }
 
 /// A token by which a pod proves who it is.
-#[wire]
+#[wire(unsupported("user"))]
 pub struct ProjectedToken {
     /// Whom it is for.
     pub audience: Str,
@@ -306,7 +319,7 @@ pub struct ProjectedToken {
 }
 
 /// Fields of the pod, as files.
-#[wire]
+#[wire(unsupported("defaultUser"))]
 pub struct DownwardApi {
     /// The files.
     #[wire(atomic)]
@@ -317,7 +330,7 @@ pub struct DownwardApi {
 }
 
 /// A field of the pod, as a file.
-#[wire]
+#[wire(unsupported("user"))]
 pub struct DownwardFile {
     /// The file, below the volume's root.
     #[wire(required)]
@@ -418,7 +431,7 @@ pub struct CsiVolume {
 }
 
 /// Where a volume appears in a container.
-#[wire]
+#[wire(unsupported("bindMountOptions"))]
 pub struct VolumeMount {
     /// The volume's name.
     #[wire(required)]

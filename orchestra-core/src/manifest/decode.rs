@@ -25,8 +25,16 @@ pub(crate) struct Mismatch {
 /// Reads a value of a type from a tree.
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Mismatch> {
     T::deserialize(node).map_err(|failure| {
-        let Failure { text, hint, mark, path } = failure;
-        Mismatch { path: path.into_iter().rev().collect(), mark: mark.unwrap_or(node.mark), text, hint }
+        let Failure { text, hint, missing, mark, path } = failure;
+        let path: FieldPath = path.into_iter().rev().collect();
+        // What is missing may be there under a name that is nearly right.
+        let hint = hint.or_else(|| {
+            let place = path.segments().iter().try_fold(node, |node, step| node.step(step))?;
+            let Data::Map(entries) = &place.data else { return None };
+            let near = nearest(missing?, entries.iter().map(|entry| &*entry.key))?;
+            Some(format!("is `{near}` meant to be it?"))
+        });
+        Mismatch { path, mark: mark.unwrap_or(node.mark), text, hint }
     })
 }
 
@@ -35,6 +43,8 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Mismatch> {
 pub(crate) struct Failure {
     text: String,
     hint: Option<String>,
+    /// The field that was not given though it must be.
+    missing: Option<&'static str>,
     mark: Option<Mark>,
     /// The steps from the innermost out.
     path: Vec<Segment>,
@@ -42,7 +52,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(text: String) -> Self {
-        Self { text, hint: None, mark: None, path: Vec::new() }
+        Self { text, hint: None, missing: None, mark: None, path: Vec::new() }
     }
 
     fn within(mut self, segment: impl Into<Segment>, mark: Mark) -> Self {
@@ -127,6 +137,10 @@ impl de::Error for Failure {
             other => finding(&other).into(),
         };
         Self::new(format!("expected {}, found {found}", expectation(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self { missing: Some(field), ..Self::new(format!("the field `{field}` is required, but not given")) }
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {

@@ -1,8 +1,9 @@
 //! Reading and writing manifests: YAML, JSON and `List`s of objects.
 //!
-//! YAML is read as Kubernetes reads it. What is wrong is told with file, line, column and field, all
-//! of it at once, and with a hint where something else may have been meant. What is not supported is
-//! named and kept, never dropped in silence.
+//! YAML is read as Kubernetes reads it. What is wrong is told with file, line, column and field, and
+//! with a hint where something else may have been meant: all fields that are not known and all values
+//! that are not right at once, unless a value is of the wrong type, which ends its document. What is
+//! not supported is named and kept, never dropped in silence.
 //!
 //! ```
 //! use orchestra_core::kinds::Pod;

@@ -212,8 +212,7 @@ impl Reading<'_> {
         let duplicates = node.drop_duplicates();
         let mut about = About::new(self, node.mark);
         about.object = name_of(&node);
-        for (mark, key) in duplicates.into_iter().take(Problems::LIMIT) {
-            let path = FieldPath::ROOT.join(&*key);
+        for (mark, path) in duplicates.into_iter().take(Problems::LIMIT) {
             let text = "this key stands twice in one map; the last one counts".into();
             about.say(self.reader.unknown_is, mark, path, text, None);
         }
@@ -304,6 +303,9 @@ impl Reading<'_> {
         items: &Node,
     ) {
         let Data::List(list) = &items.data else {
+            if matches!(items.data, Data::Null) {
+                return;
+            }
             let text = format!("expected a list, found {}", items.sort());
             about.say(Severity::Error, items.mark, path.join("items"), text, None);
             return self.documents.push(about.without_object());
@@ -411,6 +413,7 @@ impl About {
         if more > 0 {
             self.say(Severity::Error, node.mark, path.clone(), format!("and {more} more problems"), None);
         }
+        self.notices.sort_by_key(|notice| (notice.mark.line, notice.mark.column));
         let refused = self.notices.iter().any(|notice| notice.severity == Severity::Error);
         Document { object: (!refused).then_some(object), ..self.without_object() }
     }

@@ -49,8 +49,12 @@ pub(crate) fn number(text: &str) -> Result<Option<Number>, &'static str> {
     if !is_decimal(&plain) {
         return Ok(None);
     }
-    // Whole numbers too great for an integer are floating-point ones, as for Go.
+    // Whole numbers too great for an integer are floating-point ones, as for Go; and one that is whole
+    // loses its fraction on the way through JSON: `3.0` is 3.
     let value = plain.parse::<f64>().map_err(|_| "the number cannot be read")?;
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return Ok(Some(Number::from(value as i64)));
+    }
     Number::from_f64(value).map(Some).ok_or("the number is too great")
 }
 
@@ -123,14 +127,15 @@ mod tests {
             ("0b101", json!(5)),
             ("-0644", json!(-420)),
             ("1_000", json!(1000)),
-            ("08", json!(8.0)),
+            ("08", json!(8)),
             ("0", json!(0)),
             ("+5", json!(5)),
             ("-5", json!(-5)),
             ("1.5", json!(1.5)),
             (".5", json!(0.5)),
-            ("5.", json!(5.0)),
-            ("1e3", json!(1000.0)),
+            ("5.", json!(5)),
+            ("1e3", json!(1000)),
+            ("3.0", json!(3)),
             ("1.5e-3", json!(0.0015)),
             ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
             ("18446744073709551616", json!(18_446_744_073_709_551_616_f64)),

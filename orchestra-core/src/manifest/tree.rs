@@ -100,6 +100,15 @@ impl Node {
         }
     }
 
+    /// The value that a plain step leads to.
+    pub(crate) fn step(&self, step: &Segment) -> Option<&Node> {
+        match (step, &self.data) {
+            (Segment::Field(name), Data::Map(_)) => self.get(name),
+            (Segment::Index(index), Data::List(list)) => list.get(*index),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.data {
             Data::Text(text) => Some(text),
@@ -152,34 +161,46 @@ impl Node {
         mark
     }
 
-    /// Keeps the last entry of each key and answers where the others stand.
-    pub(crate) fn drop_duplicates(&mut self) -> Vec<(Mark, Box<str>)> {
+    /// Keeps the last entry of each key and answers where the others stood.
+    pub(crate) fn drop_duplicates(&mut self) -> Vec<(Mark, FieldPath)> {
         let mut dropped = Vec::new();
-        let mut nodes = vec![self];
-        while let Some(node) = nodes.pop() {
-            match &mut node.data {
-                Data::List(list) => nodes.extend(list),
-                Data::Map(entries) => {
-                    let mut seen = BTreeSet::new();
-                    let first_of_its_key: Vec<bool> =
-                        entries.iter().rev().map(|entry| seen.insert(&*entry.key)).collect();
-                    if seen.len() < entries.len() {
-                        let mut keep = first_of_its_key.into_iter().rev();
-                        entries.retain(|entry| {
-                            let keep = keep.next().unwrap_or(true);
-                            if !keep {
-                                dropped.push((entry.mark, entry.key.clone()));
-                            }
-                            keep
-                        });
-                    }
-                    nodes.extend(entries.iter_mut().map(|entry| &mut entry.value));
-                }
-                _ => {}
-            }
-        }
+        self.drop_duplicates_below(&mut Vec::new(), &mut dropped);
         dropped.sort_by_key(|(mark, _)| (mark.line, mark.column));
         dropped
+    }
+
+    fn drop_duplicates_below(&mut self, path: &mut Vec<Segment>, dropped: &mut Vec<(Mark, FieldPath)>) {
+        match &mut self.data {
+            Data::List(list) => {
+                for (index, item) in list.iter_mut().enumerate() {
+                    path.push(index.into());
+                    item.drop_duplicates_below(path, dropped);
+                    path.pop();
+                }
+            }
+            Data::Map(entries) => {
+                let mut seen = BTreeSet::new();
+                let last_of_its_key: Vec<bool> =
+                    entries.iter().rev().map(|entry| seen.insert(&*entry.key)).collect();
+                if seen.len() < entries.len() {
+                    let mut keep = last_of_its_key.into_iter().rev();
+                    entries.retain(|entry| {
+                        let keep = keep.next().unwrap_or(true);
+                        if !keep {
+                            let key = Segment::Field((*entry.key).into());
+                            dropped.push((entry.mark, path.iter().cloned().chain([key]).collect()));
+                        }
+                        keep
+                    });
+                }
+                for entry in entries {
+                    path.push((*entry.key).into());
+                    entry.value.drop_duplicates_below(path, dropped);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The same without the places.

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::scalar;
@@ -139,11 +141,11 @@ impl Composer<'_> {
                 let Some(node) = self.anchors.get(&anchor) else {
                     return Err(Syntax::new(mark, "the alias refers to a value that contains it"));
                 };
-                let node = Node { mark, ..node.clone() };
-                let size = size(&node);
-                if self.open.len() + depth(&node) > self.limits.depth {
+                if self.open.len() + depth(node) > self.limits.depth {
                     return Err(Syntax::too_deep(mark, self.limits));
                 }
+                let size = size(node);
+                let node = node.clone();
                 self.spend(size, mark)?;
                 match (self.expects_key(), node.data) {
                     (true, Data::Text(text)) => self.key(&text, ScalarStyle::DoubleQuoted, None, mark),
@@ -201,7 +203,7 @@ impl Composer<'_> {
         if let Some(tag) = tag
             && !(tag.is_yaml_core_schema() && matches!(&*tag.suffix, "map" | "seq"))
         {
-            return Err(unknown_tag(tag, mark));
+            return Err(unknown_tag(mark));
         }
         self.spend(1, mark)?;
         self.open.push(Open { mark, anchor, content });
@@ -262,8 +264,9 @@ impl Composer<'_> {
     }
 }
 
-fn unknown_tag(tag: &Tag, mark: Mark) -> Syntax {
-    Syntax::new(mark, format!("the tag `{tag}` is not known here"))
+/// The tag itself is not shown: an unquoted password may begin with `!`.
+fn unknown_tag(mark: Mark) -> Syntax {
+    Syntax::new(mark, "this tag is not known here").hint("put a text that begins with `!` in quotes")
 }
 
 fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>, mark: Mark) -> Result<Data, Syntax> {
@@ -278,11 +281,17 @@ fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>, mark: Mark) ->
         return Ok(Data::Text(text.into()));
     }
     if !tag.is_yaml_core_schema() {
-        return Err(unknown_tag(tag, mark));
+        return Err(unknown_tag(mark));
     }
     match &*tag.suffix {
-        // Bytes in base64 are a string in JSON, which is where Kubernetes expects just that.
-        "str" | "binary" | "timestamp" => Ok(Data::Text(text.into())),
+        "str" | "timestamp" => Ok(Data::Text(text.into())),
+        "binary" => {
+            let digits: String = text.split_ascii_whitespace().collect();
+            let bytes = STANDARD.decode(digits).map_err(|_| wrong("not base64, as its tag says"))?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| wrong("bytes that are no text cannot be a value here"))?;
+            Ok(Data::Text(text.into()))
+        }
         "null" => Ok(Data::Null),
         "bool" => {
             scalar::boolean(text).map(Data::Bool).ok_or_else(|| wrong("not a boolean, as its tag says"))
@@ -291,15 +300,21 @@ fn scalar_data(text: &str, style: ScalarStyle, tag: Option<&Tag>, mark: Mark) ->
             Ok(Some(number)) => Ok(Data::Number(number)),
             _ => Err(wrong("not a number, as its tag says")),
         },
-        _ => Err(unknown_tag(tag, mark)),
+        _ => Err(unknown_tag(mark)),
     }
 }
 
-/// How many values a tree has.
+/// How many values a tree has. Long texts count as several: an alias would copy them.
 fn size(node: &Node) -> usize {
+    fn of_text(text: &str) -> usize {
+        text.len() / 64
+    }
     match &node.data {
         Data::List(list) => 1 + list.iter().map(size).sum::<usize>(),
-        Data::Map(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
+        Data::Map(entries) => {
+            1 + entries.iter().map(|entry| of_text(&entry.key) + size(&entry.value)).sum::<usize>()
+        }
+        Data::Text(text) => 1 + of_text(text),
         _ => 1,
     }
 }

@@ -409,11 +409,14 @@ macro_rules! set_by_way_of {
 }
 set_by_way_of! {
     &str => Quantity: |text| text.parse().map_err(|error: super::QuantityError| error.to_string());
+    String => Quantity: |text| text.parse().map_err(|error: super::QuantityError| error.to_string());
     i64 => Quantity: |number| Ok(number.into());
+    f64 => Quantity: |number| number.to_string().parse().map_err(|error: super::QuantityError| error.to_string());
     u32 => IntOrPercent: |number| Ok(number.into());
     &str => IntOrPercent: |text| serde_json::from_value(text.into()).map_err(|error| error.to_string());
     u16 => PortRef: |number| Ok(number.into());
     &str => PortRef: |text| Ok(text.into());
+    String => PortRef: |text| Ok(text.as_str().into());
     &str => Timestamp: |text| text.parse().map_err(|error: super::TimeError| error.to_string());
     std::time::Duration => Duration: |span| Ok(span.into());
     &str => Duration: |text| text.parse().map_err(|error: super::TimeError| error.to_string());

@@ -83,17 +83,19 @@ impl Quantity {
         Self { units: bytes, nanos: 0, family: Family::Binary }
     }
 
-    /// The value, rounded up to a whole number.
+    /// The value as a whole number, rounded away from zero: some of something is never none of it.
     #[must_use]
     pub const fn value(self) -> i64 {
-        if self.nanos == 0 { self.units } else { self.units.saturating_add(1) }
+        // A negative value's whole part is rounded down already.
+        if self.nanos == 0 || self.units < 0 { self.units } else { self.units.saturating_add(1) }
     }
 
-    /// The value in thousandths, rounded up; `None` when that does not fit.
+    /// The value in thousandths, rounded away from zero; `None` when that does not fit.
     #[must_use]
     pub fn milli_value(self) -> Option<i64> {
         let (nanos, per_milli) = (self.total_nanos(), NANO / 1000);
-        i64::try_from(nanos.div_euclid(per_milli) + i128::from(nanos.rem_euclid(per_milli) != 0)).ok()
+        let up = i128::from(nanos % per_milli != 0) * nanos.signum();
+        i64::try_from(nanos / per_milli + up).ok()
     }
 
     /// The value as a floating-point number, for display and ratios.
@@ -553,7 +555,9 @@ mod tests {
         assert_eq!(Quantity::checked_sum([parse("1Ki"), parse("1Ki")]).unwrap().to_string(), "2Ki");
         assert_eq!(Quantity::milli(-1500).to_string(), "-1500m");
         assert_eq!(parse("1001m").value(), 2);
-        assert_eq!(parse("-1001m").value(), -1);
+        assert_eq!(parse("-1001m").value(), -2);
+        assert_eq!(parse("-1n").value(), -1);
+        assert_eq!(parse("-1.0001").milli_value(), Some(-1001));
         assert_eq!(parse("1.0001").milli_value(), Some(1001));
         assert_eq!(max.milli_value(), None);
     }

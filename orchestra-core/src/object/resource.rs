@@ -247,13 +247,10 @@ impl<S: Spec> Resource for Object<S> {
     }
 
     fn problems(&self) -> Problems {
-        let mut problems = Problems::of(|at| {
+        Problems::of(|at| {
             self.metadata.check(&S::KIND, S::check_name, &at.field("metadata"));
             S::check(self, at);
-        });
-        // Where a field is unknown, it may be just what seems to be missing.
-        problems.retain(|problem| !self.unknown.iter().any(|field| problem.path.contains(field.place())));
-        problems
+        })
     }
 }
 

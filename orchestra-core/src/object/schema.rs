@@ -76,6 +76,8 @@ pub struct OneOf {
     pub name: &'static str,
     /// The key that says which variant it is; without one, the content's key does.
     pub tag: Option<&'static str>,
+    /// Keys that Kubernetes has here and Orchestra does not support.
+    pub unsupported: &'static [&'static str],
     /// The variants.
     pub variants: &'static [Variant],
 }
@@ -157,7 +159,9 @@ impl Schema {
         for _ in 0..DEEPEST {
             let below = level.iter().flat_map(|(path, schema)| {
                 let names = schema.names().unwrap_or_default();
-                names.into_iter().map(move |name| ([path.as_slice(), &[name]].concat(), schema.child(name)))
+                // What is observed and what is ours is not where people mean to put things.
+                let names = names.into_iter().filter(|name| !matches!(*name, "status" | "orchestra"));
+                names.map(move |name| ([path.as_slice(), &[name]].concat(), schema.child(name)))
             });
             let below: Vec<_> = below.filter(|(_, schema)| matches!(schema, Self::Struct(_))).collect();
             if let Some((path, _)) = below.iter().find(|(_, schema)| schema.field(name).is_some()) {
@@ -188,6 +192,12 @@ impl Schema {
     /// Whether Kubernetes has a field of this name here that Orchestra does not support.
     #[must_use]
     pub fn is_unsupported(&self, name: &str) -> bool {
-        matches!(self, Self::Struct(it) if it.unsupported.contains(&name))
+        match self {
+            Self::Struct(it) => {
+                it.unsupported.contains(&name) || it.inline.is_some_and(|inline| inline.is_unsupported(name))
+            }
+            Self::OneOf(it) => it.unsupported.contains(&name),
+            _ => false,
+        }
     }
 }

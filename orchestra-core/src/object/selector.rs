@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use orchestra_macros::wire;
 
-use super::{At, Map, Str, names};
+use super::{At, IntoField, Map, Setting, Str, names};
 
 /// Which objects are meant: those that have all these labels and meet all these requirements.
 /// An empty selector selects everything.
@@ -36,8 +36,11 @@ pub struct Requirement {
 /// How a label is compared.
 #[wire]
 pub enum Operator {
-    /// The label's value is one of the values.
+    /// Not said, which is an error.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// The label's value is one of the values.
     In,
     /// The label's value is none of the values, or there is no such label.
     NotIn,
@@ -49,6 +52,12 @@ pub enum Operator {
     Gt,
     /// The label's value is a number less than the value. For nodes only.
     Lt,
+}
+
+impl<K: Into<Str>, V: Into<Str>, const N: usize> IntoField<LabelSelector> for [(K, V); N] {
+    fn into_field(self) -> Setting {
+        LabelSelector::from_iter(self).into_field()
+    }
 }
 
 impl LabelSelector {
@@ -104,6 +113,7 @@ impl Requirement {
             Operator::DoesNotExist => value.is_none(),
             Operator::Gt => self.numbers(value).is_some_and(|(value, bound)| value > bound),
             Operator::Lt => self.numbers(value).is_some_and(|(value, bound)| value < bound),
+            Operator::Unset => false,
         }
     }
 
@@ -118,6 +128,7 @@ impl Requirement {
         at.field("key").name(&self.key, names::qualified_name);
         let values = at.field("values");
         match self.operator {
+            Operator::Unset => at.field("operator").required(false),
             Operator::In | Operator::NotIn => {
                 values.require(
                     !self.values.is_empty(),
@@ -155,6 +166,7 @@ impl fmt::Display for Requirement {
             (Operator::DoesNotExist, _) => write!(f, "!{key}"),
             (Operator::Gt, _) => write!(f, "{key}>{values}"),
             (Operator::Lt, _) => write!(f, "{key}<{values}"),
+            (Operator::Unset, _) => write!(f, "{key} ? ({values})"),
         }
     }
 }

@@ -77,6 +77,12 @@ impl From<&str> for Str {
     }
 }
 
+impl From<&&str> for Str {
+    fn from(text: &&str) -> Self {
+        Self((*text).into())
+    }
+}
+
 impl From<&String> for Str {
     fn from(text: &String) -> Self {
         Self(text.into())

@@ -5,6 +5,7 @@
 //! would ignore is put aside with its path, in the same pass.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -15,6 +16,7 @@ use serde::de::{
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
 
+use super::Str;
 use super::path::{FieldPath, Segment};
 use super::schema::{Merge, Schema};
 
@@ -26,13 +28,34 @@ pub struct Unknown(
 );
 
 /// A field that the type does not have.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct UnknownField {
     path: FieldPath,
     /// The path with positions in lists, as it was when the object was read.
     place: FieldPath,
     value: Value,
     beside: &'static [&'static str],
+    /// By what the steps to the field's parent are found again, one each.
+    anchors: Vec<Anchor>,
+}
+
+/// By what a step of a field's path is found again when the object has changed meanwhile.
+#[derive(Clone)]
+enum Anchor {
+    /// A map, or an element of a keyed list: by its name or its keys. If it is gone, so is the field.
+    Named,
+    /// A map that the type leaves out when it is empty: it is made again.
+    LeftOut,
+    /// An element of a list without keys: by what the type knew of it, or, in a list that is as long
+    /// as it was, by its position.
+    Element { known: String, of: usize },
+}
+
+/// Where and what counts; how the field is found again does not.
+impl PartialEq for UnknownField {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.value == other.value
+    }
 }
 
 impl UnknownField {
@@ -86,68 +109,177 @@ impl Unknown {
     }
 
     /// Names the elements of keyed lists by their keys rather than their positions, which change
-    /// when the typed list does. `tree` is the object as its type writes it.
+    /// when the typed list does, and notes by what the others are found again. `tree` is the object
+    /// as its type writes it.
     pub(crate) fn settle(&mut self, tree: &Value, schema: &Schema) {
-        for field in self.0.iter_mut().flat_map(|fields| fields.iter_mut()) {
-            field.path = settled(&field.path, tree, schema);
+        let Some(fields) = &mut self.0 else { return };
+        let mut lists = Lists::default();
+        for field in fields.iter_mut() {
+            (field.path, field.anchors) = settled(&field.place, tree, schema, &mut lists);
         }
+        fields.sort_by_cached_key(|field| field.path.to_string());
     }
 
     /// Puts the fields where they were, if that place still exists.
     pub(crate) fn put_back(&self, tree: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        // Elements are known by what they were before any field was put back.
+        let before = tree.clone();
+        let mut lists = Lists::default();
         for field in self.iter() {
-            if let Some((parent, Segment::Field(name))) = field.path.split_last() {
-                let place = parent.segments().iter().try_fold(&mut *tree, step_into);
-                if let Some(Value::Object(map)) = place {
-                    map.entry(name.as_str()).or_insert_with(|| field.value.clone());
-                }
+            if let Some((parent, Segment::Field(name))) = field.path.split_last()
+                && let Some(Value::Object(map)) = field.find(parent.segments(), &before, tree, &mut lists)
+            {
+                map.entry(name.as_str()).or_insert_with(|| field.value.clone());
             }
         }
     }
 }
 
-/// One step towards a field's place. A map that was left out because it was empty is made again;
-/// an element of a list that is gone is not.
-fn step_into<'t>(tree: &'t mut Value, segment: &Segment) -> Option<&'t mut Value> {
-    match (segment, tree) {
-        (Segment::Field(name), Value::Object(map)) => {
-            Some(map.entry(name.as_str()).or_insert_with(|| Value::Object(serde_json::Map::new())))
+impl UnknownField {
+    /// Where the field's parent is now. `before` is the tree without any unknown field.
+    fn find<'t>(
+        &self,
+        steps: &[Segment],
+        before: &Value,
+        tree: &'t mut Value,
+        lists: &mut Lists,
+    ) -> Option<&'t mut Value> {
+        let (mut before, mut now, mut list_at) = (Some(before), tree, String::new());
+        for (step, anchor) in steps.iter().zip(&self.anchors) {
+            match (step, now) {
+                (Segment::Field(name), Value::Object(map)) => {
+                    if matches!(anchor, Anchor::LeftOut) {
+                        map.entry(name.as_str()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+                    }
+                    before = before.and_then(|before| before.get(name.as_str()));
+                    now = map.get_mut(name.as_str())?;
+                    list_at.push_str(name);
+                    list_at.push('/');
+                }
+                (step, Value::Array(list)) => {
+                    let elements = before?.as_array()?;
+                    let at = match (step, anchor) {
+                        (Segment::Item(keys), _) => {
+                            let names: Vec<_> = keys.iter().map(|(name, _)| name.as_str()).collect();
+                            let values = keys.iter().map(|(_, value)| value.clone()).collect();
+                            *lists
+                                .with_keys(&list_at, elements, &names)
+                                .get(&Value::Array(values).to_string())?
+                                .first()?
+                        }
+                        (Segment::Index(index), Anchor::Element { known, of }) => {
+                            let alike = lists.with_content(&list_at, elements).get(known);
+                            match alike.map(Vec::as_slice) {
+                                Some(alike) if alike.contains(index) => *index,
+                                Some([only]) => *only,
+                                None if elements.len() == *of => *index,
+                                _ => return None,
+                            }
+                        }
+                        _ => return None,
+                    };
+                    before = elements.get(at);
+                    now = list.get_mut(at)?;
+                    list_at.push_str(&at.to_string());
+                    list_at.push('/');
+                }
+                _ => return None,
+            }
         }
-        (Segment::Index(index), Value::Array(list)) => list.get_mut(*index),
-        (Segment::Item(keys), Value::Array(list)) => {
-            list.iter_mut().find(|item| keys.iter().all(|(key, value)| item.get(key.as_str()) == Some(value)))
-        }
-        _ => None,
+        Some(now)
     }
 }
 
-fn settled(path: &FieldPath, tree: &Value, schema: &Schema) -> FieldPath {
+/// Which elements of a list have which content.
+type Positions = BTreeMap<String, Vec<usize>>;
+
+/// The elements of lists by their keys and by their content, so that finding one does not mean to
+/// look at all.
+#[derive(Default)]
+struct Lists {
+    by_keys: BTreeMap<String, Positions>,
+    by_content: BTreeMap<String, Positions>,
+}
+
+impl Lists {
+    fn with_keys(&mut self, path: &str, elements: &[Value], names: &[&str]) -> &Positions {
+        Self::index(&mut self.by_keys, path, elements, |element| {
+            let keys = names.iter().map(|name| element.get(name).cloned()).collect::<Option<Vec<_>>>();
+            keys.map(|keys| Value::Array(keys).to_string())
+        })
+    }
+
+    fn with_content(&mut self, path: &str, elements: &[Value]) -> &Positions {
+        Self::index(&mut self.by_content, path, elements, |element| Some(element.to_string()))
+    }
+
+    fn index<'l>(
+        lists: &'l mut BTreeMap<String, Positions>,
+        path: &str,
+        elements: &[Value],
+        describe: impl Fn(&Value) -> Option<String>,
+    ) -> &'l Positions {
+        lists.entry(path.into()).or_insert_with(|| {
+            let mut positions = Positions::new();
+            for (at, element) in elements.iter().enumerate() {
+                if let Some(description) = describe(element) {
+                    positions.entry(description).or_default().push(at);
+                }
+            }
+            positions
+        })
+    }
+}
+
+/// The path with keys where it can have them, and by what each step is found again.
+fn settled(place: &FieldPath, tree: &Value, schema: &Schema, lists: &mut Lists) -> (FieldPath, Vec<Anchor>) {
     let (mut tree, mut schema, mut merge) = (Some(tree), schema, Merge::Granular);
-    path.segments()
-        .iter()
-        .map(|segment| match segment {
+    let mut list_at = String::new();
+    let steps = place.segments().iter().map(|segment| {
+        let (step, anchor) = match segment {
             Segment::Field(name) => {
                 merge = schema.field(name).map_or(Merge::Granular, |field| field.merge);
                 schema = schema.child(name);
                 tree = tree.and_then(|tree| tree.get(name.as_str()));
-                segment.clone()
+                (segment.clone(), if tree.is_some() { Anchor::Named } else { Anchor::LeftOut })
             }
             Segment::Index(index) => {
-                let item = tree.and_then(|tree| tree.get(index));
+                let elements = tree.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                let item = elements.get(*index);
                 let keys = match merge {
-                    Merge::Keyed(keys) => keys
-                        .iter()
-                        .map(|key| Some(((*key).into(), item?.get(key)?.clone())))
-                        .collect::<Option<Vec<_>>>(),
+                    Merge::Keyed(names) => keys_of(item, names).filter(|keys| {
+                        // Keys that another element has too, against the rule, tell nothing.
+                        let values = keys.iter().map(|(_, value)| value.clone()).collect();
+                        let alike =
+                            lists.with_keys(&list_at, elements, names).get(&Value::Array(values).to_string());
+                        alike.is_some_and(|alike| alike.len() == 1)
+                    }),
                     _ => None,
                 };
-                (tree, merge) = (item, Merge::Granular);
-                schema = if let Schema::List(item) = schema { item } else { &Schema::Any };
-                keys.map_or(segment.clone(), Segment::Item)
+                (tree, merge, schema) = (item, Merge::Granular, schema.item());
+                match keys {
+                    Some(keys) => (Segment::Item(keys), Anchor::Named),
+                    None => {
+                        let known = item.map(Value::to_string).unwrap_or_default();
+                        (segment.clone(), Anchor::Element { known, of: elements.len() })
+                    }
+                }
             }
-            Segment::Item(_) => segment.clone(),
-        })
-        .collect()
+            Segment::Item(_) => (segment.clone(), Anchor::Named),
+        };
+        list_at.push_str(&segment.to_string());
+        list_at.push('/');
+        (step, anchor)
+    });
+    let (path, anchors): (Vec<_>, Vec<_>) = steps.unzip();
+    (path.into_iter().collect(), anchors)
+}
+
+fn keys_of(item: Option<&Value>, names: &[&str]) -> Option<Vec<(Str, Value)>> {
+    names.iter().map(|name| Some(((*name).into(), item?.get(name)?.clone()))).collect()
 }
 
 /// Where the deserializer is: a list that lives on its stack.
@@ -229,12 +361,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Keeping<'_, D> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         let value = Value::deserialize(self.inner)?;
-        // A null is as good as nothing, also where we do not know what.
-        if !value.is_null() {
-            let place = self.place.path();
-            let field = UnknownField { path: place.clone(), place, value, beside: self.beside };
-            self.kept.borrow_mut().push(field);
-        }
+        let place = self.place.path();
+        let field =
+            UnknownField { path: place.clone(), place, value, beside: self.beside, anchors: Vec::new() };
+        self.kept.borrow_mut().push(field);
         visitor.visit_unit()
     }
 

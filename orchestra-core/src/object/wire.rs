@@ -31,6 +31,11 @@ pub trait Wire: Serialize + DeserializeOwned {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
     }
+
+    /// Reads the value, which is not `null`, but may be what means as much.
+    fn read_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        Self::read(deserializer).map(Some)
+    }
 }
 
 /// A type with named fields: a struct, or an enum whose variants each have a key.
@@ -55,6 +60,8 @@ pub trait Tagged: Default {
     const TAG: &'static str;
     /// The variants' names.
     const TEXTS: &'static [&'static str];
+    /// Whether the content counts when the tag says otherwise, rather than that being an error.
+    const CONTENT_COUNTS: bool;
     /// The tag and the contents' keys.
     const NAMES: &'static [&'static str];
     /// The variant whose content has this key.
@@ -105,7 +112,7 @@ impl<'de, T: Wire> Visitor<'de> for Given<T> {
         Ok(None)
     }
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        T::read(deserializer).map(Some)
+        T::read_given(deserializer)
     }
 }
 
@@ -239,6 +246,37 @@ pub(crate) fn read_text<'de, D: Deserializer<'de>>(
     OneOfTexts(texts).deserialize(deserializer)
 }
 
+/// Reads one of several strings. An empty one is as good as none, as it is for Kubernetes' own reader:
+/// templates leave them behind.
+pub(crate) fn read_text_or_empty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    texts: &'static [&'static str],
+) -> Result<Option<usize>, D::Error> {
+    OneOfTextsOrEmpty(texts).deserialize(deserializer)
+}
+
+struct OneOfTextsOrEmpty(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for OneOfTextsOrEmpty {
+    type Value = Option<usize>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for OneOfTextsOrEmpty {
+    type Value = Option<usize>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Option<usize>, E> {
+        if text.is_empty() { Ok(None) } else { OneOfTexts(self.0).visit_str(text).map(Some) }
+    }
+    fn visit_unit<E: Error>(self) -> Result<Option<usize>, E> {
+        Ok(None)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct OneOfTexts(&'static [&'static str]);
 
@@ -273,7 +311,7 @@ pub(crate) fn read_tagged<'de, T: Tagged, D: Deserializer<'de>>(deserializer: D)
             let (mut said, mut given) = (None, None::<T>);
             while let Some(index) = map.next_key_seed(Name(index))? {
                 match index {
-                    Some(TAG) => said = Some(map.next_value_seed(OneOfTexts(T::TEXTS))?),
+                    Some(TAG) => said = map.next_value_seed(OneOfTextsOrEmpty(T::TEXTS))?,
                     Some(content) => match (T::read(content, &mut map)?, &given) {
                         (Some(new), Some(old)) if new.position() != old.position() => {
                             return Err(two_of_one(T::TEXTS[old.position()], T::TEXTS[new.position()]));
@@ -285,12 +323,14 @@ pub(crate) fn read_tagged<'de, T: Tagged, D: Deserializer<'de>>(deserializer: D)
                 }
             }
             match (said, given) {
-                (Some(said), Some(given)) if said != given.position() => Err(A::Error::custom(format_args!(
-                    "the settings of `{}` may not stand beside `{}: {}`",
-                    T::TEXTS[given.position()],
-                    T::TAG,
-                    T::TEXTS[said]
-                ))),
+                (Some(said), Some(given)) if said != given.position() && !T::CONTENT_COUNTS => {
+                    Err(A::Error::custom(format_args!(
+                        "the settings of `{}` may not stand beside `{}: {}`",
+                        T::TEXTS[given.position()],
+                        T::TAG,
+                        T::TEXTS[said]
+                    )))
+                }
                 (_, Some(given)) => Ok(given),
                 (Some(said), None) => Ok(T::empty(said)),
                 (None, None) => Ok(T::default()),
@@ -386,6 +426,9 @@ impl<T: Wire> Wire for Option<T> {
     }
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Some)
+    }
+    fn read_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        T::read_given(deserializer).map(|given| given.map(Some))
     }
 }
 
