@@ -45,6 +45,7 @@ fn what_kubernetes_accepts_is_accepted() {
         "securityContext: {runAsNonRoot: true, runAsUser: 0}",
         "restartPolicy: OnFailure",
         "resources: {limits: {cpu: 1.5, memory: 1e9}}",
+        "resources: {limits: {example.com/gpu: 1, orchestra.dev/gpu: 250m}}",
         "env: [{name: A, value: !!binary aGVsbG8=}]",
     ] {
         assert_eq!(container(lines), [""; 0], "{lines}");
@@ -72,6 +73,11 @@ fn what_kubernetes_refuses_is_refused() {
         assert!(said.iter().any(|said| said.contains(message)), "{lines}: {said:?} lacks {message:?}");
     }
     for (lines, message) in [
+        ("resources: {requests: {memroy: 1Gi}}", "requests.memroy: must be cpu, memory"),
+        (
+            "resources: {requests: {example.com/gpu: 1}}",
+            "must be given, and the same as what is asked for, 1",
+        ),
         ("livenessProbe: {x: 1}", "livenessProbe: must say what is asked"),
         ("env: [{name: A, valueFrom: {oops: 1}}]", "valueFrom: must say from where"),
         (

@@ -91,14 +91,6 @@ impl Container {
         if self.image_pull_policy.is_none() && !self.image.is_empty() {
             self.image_pull_policy = Some(PullPolicy::default_for(&self.image));
         }
-        // What is limited but not asked for is asked for up to the limit.
-        let limits: Vec<_> =
-            self.resources.limits.iter().map(|(name, limit)| (name.clone(), *limit)).collect();
-        for (name, limit) in limits {
-            if !self.resources.requests.contains_key(&name) {
-                self.resources.requests.insert(name, limit);
-            }
-        }
         for probe in [&mut self.liveness_probe, &mut self.readiness_probe, &mut self.startup_probe] {
             if let Some(probe) = probe {
                 probe.fill_in();
@@ -118,6 +110,7 @@ impl Container {
         at.each("env", &self.env, |at, env| env.check(at));
         at.each("envFrom", &self.env_from, |at, from| from.check(at));
         self.resources.check(&at.field("resources"));
+        self.resources.check_of_container(&at.field("resources"));
         at.each("volumeMounts", &self.volume_mounts, |at, mount| mount.check(at));
         at.distinct("volumeMounts", &self.volume_mounts, |mount| mount.mount_path.clone());
         self.check_probes(at, role);
@@ -332,6 +325,38 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// What is limited but not asked for is asked for up to the limit.
+    pub(super) fn fill_in(&mut self) {
+        for (name, limit) in &self.limits {
+            if !self.requests.contains_key(name) {
+                self.requests.insert(name.clone(), *limit);
+            }
+        }
+    }
+
+    /// Checks what holds of a container's resources only: which there are, and that devices are
+    /// neither shared nor promised twice.
+    fn check_of_container(&self, at: &At<'_>) {
+        for (field, resources) in [("limits", &self.limits), ("requests", &self.requests)] {
+            for name in resources.keys() {
+                let known = name.contains('/')
+                    || matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage")
+                    || name.starts_with("hugepages-");
+                at.field(field).field(name).require(
+                    known,
+                    "must be cpu, memory, ephemeral-storage, hugepages-…, or a device's name such as example.com/gpu",
+                );
+            }
+        }
+        for (name, request) in &self.requests {
+            let device = name.contains('/') || name.starts_with("hugepages-");
+            at.field("limits").field(name).require(
+                !device || self.limits.get(name) == Some(request),
+                format!("must be given, and the same as what is asked for, {request}"),
+            );
+        }
+    }
+
     pub(super) fn check(&self, at: &At<'_>) {
         check_resources(&self.limits, &at.field("limits"));
         check_resources(&self.requests, &at.field("requests"));

@@ -26,6 +26,10 @@ impl Spec for PodSpec {
 
     fn fill_in(pod: &mut Pod) {
         pod.spec.fill_in();
+        // Of pods only, not of templates: what is written there is what was said.
+        for container in pod.spec.init_containers.iter_mut().chain(&mut pod.spec.containers) {
+            container.resources.fill_in();
+        }
     }
 
     fn check(pod: &Pod, at: &At<'_>) {

@@ -20,6 +20,10 @@ use super::{At, Kind, Map, Metadata, OwnerReference, Problems, Str, Uid};
 use crate::{Error, Result};
 
 /// What is desired of an object of some kind. To define a kind, implement this.
+///
+/// Any type that serde reads from a map will do. Fields that it does not have are kept and named, but
+/// for one case: within serde's `flatten`, `untagged` and `tag` serde itself sets them aside, and they
+/// are lost without a word. With `#[serde(default)]`, a field that is left out is no error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not define a kind",
     note = "implement `Spec` for it: a `const KIND: Kind` and a `type Status`"
