@@ -91,11 +91,8 @@ impl Container {
         if self.image_pull_policy.is_none() && !self.image.is_empty() {
             self.image_pull_policy = Some(PullPolicy::default_for(&self.image));
         }
-        for probe in [&mut self.liveness_probe, &mut self.readiness_probe, &mut self.startup_probe] {
-            if let Some(probe) = probe {
-                probe.fill_in();
-            }
-        }
+        let probes = [&mut self.liveness_probe, &mut self.readiness_probe, &mut self.startup_probe];
+        probes.into_iter().flatten().for_each(|probe| probe.fill_in());
     }
 
     pub(super) fn check(&self, at: &At<'_>, role: Purpose) {
