@@ -64,7 +64,7 @@ fn what_people_wrote_is_read_and_keeps_its_meaning() {
     let (mut paths, mut kinds, mut reasons) =
         (Vec::new(), BTreeMap::<String, Counts>::new(), BTreeMap::new());
     files(&folder, &mut paths);
-    let mut failures = Vec::new();
+    let (mut failures, mut filled_in) = (Vec::new(), Vec::new());
     for path in &paths {
         let name = path.strip_prefix(&folder).unwrap().display().to_string();
         let text = std::fs::read(path).unwrap();
@@ -81,12 +81,20 @@ fn what_people_wrote_is_read_and_keeps_its_meaning() {
                 let reason = reason(&notice.severity, &notice.text, &notice.path.to_string());
                 reasons.entry(reason).or_insert_with(Vec::new).push(notice.to_string());
             }
-            if let Err(failure) = keeps_its_meaning(document) {
+            if let Err(failure) = keeps_its_meaning(document, &mut filled_in) {
                 failures.push(format!("{name}, document {}: {failure}", document.number));
             }
         }
     }
     say(&table(&kinds, &reasons));
+    if !filled_in.is_empty() {
+        filled_in.sort();
+        filled_in.dedup();
+        say(&format!(
+            "filled in, and not in this test's list of Kubernetes' defaults:\n  {}",
+            filled_in.join("\n  ")
+        ));
+    }
     assert!(!kinds.is_empty(), "there is no manifest in {}", folder.display());
     assert!(failures.is_empty(), "{} documents lost their meaning:\n{}", failures.len(), failures.join("\n"));
 }
@@ -130,7 +138,7 @@ fn table(kinds: &BTreeMap<String, Counts>, reasons: &BTreeMap<String, Vec<String
 }
 
 /// Whether a document, read and written, says to us and to `k8s-openapi` what it said before.
-fn keeps_its_meaning(document: &Document) -> Result<(), String> {
+fn keeps_its_meaning(document: &Document, filled_in: &mut Vec<String>) -> Result<(), String> {
     let Some(object) = &document.object else { return Ok(()) };
     let before = Value::Object(document.fields().clone());
     let after = object.to_value().map_err(|error| error.to_string())?;
@@ -145,11 +153,23 @@ fn keeps_its_meaning(document: &Document) -> Result<(), String> {
     if let Some(lost) = lost(&before, &after, "") {
         return Err(format!("k8s-openapi misses {lost}"));
     }
-    match added(&before, &after, "") {
-        Some(path) => Err(format!("k8s-openapi sees something new: {path}")),
-        None => Ok(()),
+    let mut list = Vec::new();
+    added(&before, &after, "", &mut list);
+    for (path, value) in list {
+        match is_default_of_kubernetes(&path, value) {
+            Some(true) => {}
+            Some(false) => {
+                return Err(format!("{path} was filled in with {value}, which Kubernetes would not"));
+            }
+            None => filled_in.push(format!("{path}: {value}")),
+        }
     }
+    Ok(())
 }
+
+/// Fields for which zero means the default.
+const ZERO_IS_DEFAULT: [&str; 5] =
+    [".timeoutSeconds", ".periodSeconds", ".successThreshold", ".failureThreshold", ".targetPort"];
 
 /// The first value of `before` that `after` does not have. Empty ones need not be there.
 fn lost(before: &Value, after: &Value, path: &str) -> Option<String> {
@@ -170,8 +190,14 @@ fn lost(before: &Value, after: &Value, path: &str) -> Option<String> {
         (a, b) if a == b || same_quantity(a, b) || is_empty(a) && is_empty(b) => None,
         // Line breaks within base64 do not count.
         (Value::String(a), Value::String(b)) if a.replace(['\n', '\r'], "") == *b => None,
-        // An entry with nothing in it has the empty value of its type.
+        // What was given without a value has its default, zeros included where they mean that.
         (Value::Null, _) => None,
+        (Value::String(text), _) if text.is_empty() => None,
+        (Value::Number(_), _)
+            if is_empty(before) && ZERO_IS_DEFAULT.iter().any(|name| path.ends_with(name)) =>
+        {
+            None
+        }
         _ => Some(format!("{path}: {before} became {after}")),
     }
 }
@@ -192,37 +218,46 @@ fn same_quantity(a: &Value, b: &Value) -> bool {
     quantity(a).is_some_and(|a| quantity(b) == Some(a))
 }
 
-/// The first value of `after` that `before` does not have and Kubernetes would not fill in.
-fn added(before: &Value, after: &Value, path: &str) -> Option<String> {
+/// The fields of `after` that `before` does not have, with their values.
+fn added<'v>(before: &'v Value, after: &'v Value, path: &str, list: &mut Vec<(String, &'v Value)>) {
     match (before, after) {
-        (Value::Object(a), Value::Object(b)) => b.iter().find_map(|(key, value)| {
-            let path = format!("{path}.{key}");
-            match a.get(key) {
-                Some(old) => added(old, value, &path),
-                None => unexpected(a, key, value, &path),
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in b {
+                let path = format!("{path}.{key}");
+                match a.get(key) {
+                    Some(old) if !old.is_null() => added(old, value, &path, list),
+                    _ if is_empty(value) => {}
+                    _ => list.push((path, value)),
+                }
             }
-        }),
-        (Value::Array(a), Value::Array(b)) => {
-            a.iter().zip(b).enumerate().find_map(|(at, (a, b))| added(a, b, &format!("{path}[{at}]")))
         }
-        _ => None,
+        (Value::Array(a), Value::Array(b)) => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                added(a, b, &format!("{path}[{at}]"), list);
+            }
+        }
+        _ => {}
     }
 }
 
-/// What Kubernetes fills in for fields that are left out, by the field's name; `siblings` are the
-/// fields beside it, from which some defaults follow.
-fn unexpected(
-    siblings: &serde_json::Map<String, Value>,
-    key: &str,
-    value: &Value,
-    path: &str,
-) -> Option<String> {
-    let fixed = |allowed: &[Value]| allowed.contains(value);
-    let known = match key {
-        // These follow from other fields, whose tests lie with their kinds.
-        "requests" | "selector" | "labels" | "targetPort" | "hostPort" | "clusterIPs" | "policyTypes"
-        | "data" | "serviceAccount" | "serviceAccountName" | "metadata" | "ports" => true,
+/// Whether a field that was filled in has the value that Kubernetes fills in, as its own
+/// documentation has it; `None` for fields that are not in this list, which the table then names.
+fn is_default_of_kubernetes(path: &str, value: &Value) -> Option<bool> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let fixed = |allowed: &[Value]| Some(allowed.contains(value));
+    match key {
+        // These follow from other fields; the tests of their kinds say how.
+        "requests" | "selector" | "labels" | "targetPort" | "hostPort" | "policyTypes" | "serviceAccount"
+        | "serviceAccountName" | "metadata" | "strategy" | "updateStrategy" | "rollingUpdate" | "scaleUp"
+        | "scaleDown" | "namespace" | "status" | "completions" | "metrics" | "defaultRequest" | "default"
+        | "matchLabels" | "app" => Some(true),
+        // The name of a namespace as its label, the labels of a template as those of the object, and
+        // what `stringData` said.
+        _ if path.starts_with(".metadata.labels.") || path.starts_with(".data.") || path == ".data" => {
+            Some(true)
+        }
         "imagePullPolicy" => fixed(&[json!("Always"), json!("IfNotPresent")]),
+        "emptyDir" => fixed(&[json!({})]),
         "restartPolicy" => fixed(&[json!("Always")]),
         "dnsPolicy" => fixed(&[json!("ClusterFirst")]),
         "schedulerName" => fixed(&[json!("default-scheduler")]),
@@ -234,45 +269,44 @@ fn unexpected(
         "scheme" => fixed(&[json!("HTTP")]),
         "path" => fixed(&[json!("/")]),
         "failureThreshold" => fixed(&[json!(3)]),
-        "successThreshold" | "timeoutSeconds" => fixed(&[json!(1)]),
+        "successThreshold" => fixed(&[json!(1)]),
+        "timeoutSeconds" => fixed(&[json!(1), json!(10800)]),
         "periodSeconds" => fixed(&[json!(10)]),
         "operator" => fixed(&[json!("Equal")]),
         "defaultMode" => fixed(&[json!(420)]),
         "expirationSeconds" => fixed(&[json!(3600)]),
-        "apiVersion" => fixed(&[json!("v1"), json!("apps/v1")]),
-        "replicas" | "minReplicas" => fixed(&[json!(1)]),
+        "replicas" | "minReplicas" | "parallelism" => fixed(&[json!(1)]),
         "revisionHistoryLimit" => fixed(&[json!(10)]),
         "progressDeadlineSeconds" => fixed(&[json!(600)]),
-        "strategy" => fixed(&[json!({
-            "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" }
-        })]),
-        "rollingUpdate"
-        | "maxSurge"
-        | "maxUnavailable"
-        | "partition"
-        | "updateStrategy"
-        | "podManagementPolicy"
-        | "persistentVolumeClaimRetentionPolicy" => true,
-        "selectPolicy" => fixed(&[json!("Max")]),
-        // Every namespace is labelled with its name.
-        "kubernetes.io/metadata.name" => path.starts_with(".metadata.labels."),
+        "maxSurge" | "maxUnavailable" => fixed(&[json!("25%"), json!(1)]),
+        "podManagementPolicy" => fixed(&[json!("OrderedReady")]),
+        "whenDeleted" | "whenScaled" => fixed(&[json!("Retain")]),
+        "persistentVolumeClaimRetentionPolicy" => {
+            fixed(&[json!({ "whenDeleted": "Retain", "whenScaled": "Retain" })])
+        }
         "sessionAffinity" => fixed(&[json!("None")]),
         "type" => fixed(&[json!("ClusterIP"), json!("Opaque"), json!("RollingUpdate")]),
         "internalTrafficPolicy" | "externalTrafficPolicy" => fixed(&[json!("Cluster")]),
-        "allocateLoadBalancerNodePorts" => siblings.get("type") == Some(&json!("LoadBalancer")),
+        "allocateLoadBalancerNodePorts" => fixed(&[json!(true)]),
         "volumeMode" => fixed(&[json!("Filesystem")]),
         "reclaimPolicy" => fixed(&[json!("Delete")]),
         "persistentVolumeReclaimPolicy" => fixed(&[json!("Retain")]),
         "volumeBindingMode" => fixed(&[json!("Immediate")]),
-        "apiGroup" => fixed(&[json!("rbac.authorization.k8s.io"), json!("")]),
-        "namespace" => true,
-        "completions" | "parallelism" => fixed(&[json!(1)]),
-        "backoffLimit" => fixed(&[json!(6)]),
+        "selectPolicy" => fixed(&[json!("Max")]),
+        "preemptionPolicy" => fixed(&[json!("PreemptLowerPriority")]),
+        "unhealthyPodEvictionPolicy" => fixed(&[json!("IfHealthyBudget")]),
+        // With a limit for each index there is none for all.
+        "backoffLimit" => fixed(&[json!(6), json!(i32::MAX)]),
+        "completionMode" => fixed(&[json!("NonIndexed")]),
+        "podReplacementPolicy" => fixed(&[json!("TerminatingOrFailed"), json!("Failed")]),
         "concurrencyPolicy" => fixed(&[json!("Allow")]),
-        "spec" | "status" | "phase" | "behavior" | "scaleUp" | "scaleDown" | "template" => true,
-        _ => is_empty(value),
-    };
-    (!known).then(|| format!("{path}: {value}"))
+        "successfulJobsHistoryLimit" => fixed(&[json!(3)]),
+        "failedJobsHistoryLimit" => fixed(&[json!(1)]),
+        "apiGroup" => fixed(&[json!("rbac.authorization.k8s.io")]),
+        "phase" => fixed(&[json!("Active"), json!("Pending")]),
+        "apiVersion" => fixed(&[json!("v1")]),
+        _ => None,
+    }
 }
 
 /// The object as `k8s-openapi` reads and writes it; `None` for kinds that it does not have.

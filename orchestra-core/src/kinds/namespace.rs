@@ -25,6 +25,9 @@ impl Spec for NamespaceSpec {
             let name = namespace.metadata.name.clone();
             namespace.metadata.labels.insert(NAME_LABEL, name);
         }
+        if namespace.status.phase == NamespacePhase::Unset {
+            namespace.status.phase = NamespacePhase::Active;
+        }
     }
 
     fn check(namespace: &Namespace, at: &At<'_>) {
@@ -50,7 +53,6 @@ pub struct NamespaceSpec {
 #[wire]
 pub struct NamespaceStatus {
     /// How far its life has come.
-    #[wire(default = NamespacePhase::Active)]
     pub phase: NamespacePhase,
     /// What is known of it at a glance.
     #[wire(keys(type))]
@@ -60,8 +62,11 @@ pub struct NamespaceStatus {
 /// How far a namespace's life has come.
 #[wire]
 pub enum NamespacePhase {
-    /// It can be used.
+    /// Not observed yet.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// It can be used.
     Active,
     /// It is being emptied and then goes.
     Terminating,

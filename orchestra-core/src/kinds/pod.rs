@@ -496,7 +496,6 @@ pub struct PodStatus {
     /// The generation of the pod that was looked at.
     pub observed_generation: u64,
     /// How far its life has come.
-    #[wire(required)]
     pub phase: PodPhase,
     /// What is known of it at a glance.
     #[wire(keys(type))]
@@ -534,8 +533,11 @@ pub struct PodStatus {
 /// How far a pod's life has come.
 #[wire]
 pub enum PodPhase {
-    /// It waits for a node, an image or an init container.
+    /// Not observed yet.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// It waits for a node, an image or an init container.
     Pending,
     /// At least one container runs or is being restarted.
     Running,

@@ -48,7 +48,6 @@ pub struct PodGroupSpec {
 #[wire]
 pub struct PodGroupStatus {
     /// How far its life has come.
-    #[wire(required)]
     pub phase: PodGroupPhase,
     /// How many of its pods have a place.
     pub scheduled: u32,
@@ -64,8 +63,11 @@ pub struct PodGroupStatus {
 /// How far a PodGroup's life has come.
 #[wire]
 pub enum PodGroupPhase {
-    /// There are too few pods, or too few of them have a place.
+    /// Not observed yet.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// There are too few pods, or too few of them have a place.
     Pending,
     /// Enough of its pods have a place.
     Scheduled,

@@ -63,6 +63,12 @@ impl Spec for PersistentVolumeSpec {
     const SCHEMA: &'static Schema = <Self as Wire>::SCHEMA;
     const STATUS_SCHEMA: &'static Schema = PersistentVolumeStatus::SCHEMA;
 
+    fn fill_in(volume: &mut PersistentVolume) {
+        if volume.status.phase == VolumePhase::Unset {
+            volume.status.phase = VolumePhase::Pending;
+        }
+    }
+
     fn check(volume: &PersistentVolume, at: &At<'_>) {
         volume.spec.check(&at.field("spec"));
     }
@@ -268,7 +274,6 @@ pub struct VolumeNodeAffinity {
 #[wire]
 pub struct PersistentVolumeStatus {
     /// Whether it can be claimed.
-    #[wire(default = VolumePhase::Pending)]
     pub phase: VolumePhase,
     /// Why it is as it is, for people.
     pub message: Str,
@@ -281,8 +286,11 @@ pub struct PersistentVolumeStatus {
 /// Whether storage can be claimed.
 #[wire]
 pub enum VolumePhase {
-    /// It is not there yet.
+    /// Not observed yet.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// It is not there yet.
     Pending,
     /// It can.
     Available,
@@ -302,6 +310,12 @@ impl Spec for ClaimSpec {
     type Status = ClaimStatus;
     const SCHEMA: &'static Schema = <Self as Wire>::SCHEMA;
     const STATUS_SCHEMA: &'static Schema = ClaimStatus::SCHEMA;
+
+    fn fill_in(claim: &mut PersistentVolumeClaim) {
+        if claim.status.phase == ClaimPhase::Unset {
+            claim.status.phase = ClaimPhase::Pending;
+        }
+    }
 
     fn check(claim: &PersistentVolumeClaim, at: &At<'_>) {
         claim.spec.check(&at.field("spec"));
@@ -333,7 +347,6 @@ impl ClaimSpec {
 #[wire(unsupported("currentVolumeAttributesClassName", "healthStatus", "modifyVolumeStatus"))]
 pub struct ClaimStatus {
     /// Whether it has a volume.
-    #[wire(default = ClaimPhase::Pending)]
     pub phase: ClaimPhase,
     /// How the volume can be used.
     #[wire(atomic)]
@@ -352,8 +365,11 @@ pub struct ClaimStatus {
 /// Whether a claim has a volume.
 #[wire]
 pub enum ClaimPhase {
-    /// It waits for one.
+    /// Not observed yet.
     #[default]
+    #[wire(name = "")]
+    Unset,
+    /// It waits for one.
     Pending,
     /// It has.
     Bound,
