@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use orchestra_core::kinds::{Deployment, Pod, Secret, Service};
-use orchestra_core::manifest::{Reader, Registry, to_yaml};
+use orchestra_core::manifest::{Limits, Reader, Registry, to_yaml};
 use orchestra_core::object::sample::Sampler;
 use orchestra_core::object::{Apply, FieldPath, Quantity, Resource, Selector};
 use proptest::prelude::*;
@@ -137,4 +137,25 @@ fn a_warning_about_a_list_is_no_refusal() {
     assert_eq!(manifest.notices().count(), 1);
     assert_eq!(manifest.into_objects().unwrap().len(), 1);
     assert!(Reader::strict(&registry).read("list.yaml", text).is_refused());
+}
+
+/// A document for which no budget is left is refused, not passed over.
+#[test]
+fn no_document_is_passed_over_when_the_limit_is_reached() {
+    let one = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+    let registry = Registry::builtin();
+    let mut limits = Limits::default();
+    for nodes in 1..20 {
+        limits.nodes = nodes;
+        let manifest = Reader::strict(&registry).limits(limits).read("two", format!("{one}---\n{one}"));
+        assert_eq!(manifest.documents().len(), 2, "{nodes} values");
+    }
+}
+
+#[test]
+fn a_warning_about_a_list_of_nothing_is_said() {
+    let registry = Registry::builtin();
+    let manifest =
+        Reader::lenient(&registry).read("list", "apiVersion: v1\nkind: List\nkind: List\nitems:\n");
+    assert_eq!(manifest.notices().count(), 1);
 }

@@ -155,7 +155,7 @@ impl Reading<'_> {
             match json::read(text, limits, &mut budget) {
                 Ok(nodes) => return nodes.into_iter().for_each(|node| self.document(node)),
                 // Too much is too much in any language.
-                Err(syntax) if !syntax.text.starts_with("not JSON") => return self.refuse(syntax),
+                Err(syntax) if syntax.is_limit => return self.refuse(syntax),
                 // A map in braces may be YAML. If it is neither, JSON's objection is the better one.
                 Err(syntax) => {
                     budget = limits.nodes;
@@ -174,9 +174,6 @@ impl Reading<'_> {
             match yaml::read(part, first_line, limits, &mut budget) {
                 Ok(nodes) => nodes.into_iter().for_each(|node| self.document(node)),
                 Err(syntax) => self.refuse(syntax),
-            }
-            if budget == 0 {
-                break;
             }
         }
     }
@@ -302,10 +299,12 @@ impl Reading<'_> {
         kind: &str,
         items: &Node,
     ) {
-        let Data::List(list) = &items.data else {
-            if matches!(items.data, Data::Null) {
-                return;
-            }
+        let list = match &items.data {
+            Data::List(list) => Some(list.as_slice()),
+            Data::Null => Some([].as_slice()),
+            _ => None,
+        };
+        let Some(list) = list else {
             let text = format!("expected a list, found {}", items.sort());
             about.say(Severity::Error, items.mark, path.join("items"), text, None);
             return self.documents.push(about.without_object());

@@ -69,11 +69,13 @@ pub(crate) struct Syntax {
     pub(crate) mark: Mark,
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
+    /// Whether it is too much rather than wrong.
+    pub(crate) is_limit: bool,
 }
 
 impl Syntax {
     pub(crate) fn new(mark: Mark, text: impl Into<String>) -> Self {
-        Self { mark, text: text.into(), hint: None }
+        Self { mark, text: text.into(), hint: None, is_limit: false }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -81,11 +83,13 @@ impl Syntax {
     }
 
     pub(crate) fn too_deep(mark: Mark, limits: &Limits) -> Self {
-        Self::new(mark, format!("nested deeper than {} levels, the limit", limits.depth))
+        let text = format!("nested deeper than {} levels, the limit", limits.depth);
+        Self { is_limit: true, ..Self::new(mark, text) }
     }
 
     pub(crate) fn too_many(mark: Mark, limits: &Limits) -> Self {
-        Self::new(mark, format!("more than {} values, the limit", limits.nodes)).hint("split the file")
+        let text = format!("more than {} values, the limit", limits.nodes);
+        Self { is_limit: true, ..Self::new(mark, text).hint("split the file") }
     }
 }
 
