@@ -5,8 +5,8 @@
 //! behind traits, which a program of yours composes into its own control loop, and which run
 //! unchanged in a deterministic simulation.
 //!
-//! **What is there today is the object model**: kinds, builders, validation, manifests. The two
-//! programs below go as far as that; the README says what comes next.
+//! **What is there today is the object model** (kinds, builders, validation, manifests), **the stores**
+//! and a typed **client**. The programs below go as far as that; the README says what comes next.
 //!
 //! # Describe a whole application
 //!
@@ -72,17 +72,52 @@
 //! );
 //! # Ok::<_, orchestra::Error>(())
 //! ```
+//!
+//! # Keep objects in a store
+//!
+//! A [`Store`](store::Store) is where the parts of an orchestrator meet. [`MemoryStore`](store::MemoryStore)
+//! is the one to begin with; [`DiskStore`](store::DiskStore) keeps everything in a directory. A
+//! [`Client`](client::Client) reads and writes whole objects.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> orchestra::Result<()> {
+//! use orchestra::client::{Happening, Update};
+//! use orchestra::prelude::*;
+//!
+//! let client = Client::new(MemoryStore::new());
+//! let web = Deployment::new("web").container(Container::new("app").image("app:1"));
+//! let web = client.apply(web.replicas(3)).await?;
+//!
+//! // Somebody else takes over a field, and says so.
+//! let scaler = client.as_manager("autoscaler").force();
+//! scaler.apply(Deployment::new("web").replicas(5)).await?;
+//! let refused = client.apply(Deployment::new("web").replicas(3)).await.unwrap_err();
+//! assert!(refused.is_conflict() && refused.to_string().contains("autoscaler"));
+//!
+//! // Whatever happens after a revision, in order and without a gap.
+//! let mut watch = client.watch::<Deployment>(&Query::all(), web.metadata.resource_version).await?;
+//! let Update::Batch { events, .. } = watch.next().await? else { panic!("nobody asked for progress") };
+//! let Happening::Applied { new, .. } = &events[0] else { panic!("nobody deleted it") };
+//! assert_eq!(new.spec.replicas, 5);
+//! # Ok(()) }
+//! ```
 #![forbid(unsafe_code)]
 
-pub use orchestra_core::{Error, Result, kinds, manifest, object};
+pub use orchestra_core::{Error, Result, client, clock, kinds, manifest, object, store};
 
 /// What most programs use.
 pub mod prelude {
+    pub use crate::client::{Client, Delete, Patch, Query};
     pub use crate::kinds::*;
     pub use crate::manifest::{self, Reader, Registry};
     pub use crate::object::{
         AnyObject, Apply, Condition, Conditions, Kind, Map, Metadata, NoStatus, Object, Quantity, Resource,
         Selector, Spec, Str,
     };
+    #[cfg(feature = "disk")]
+    pub use crate::store::DiskStore;
+    #[cfg(feature = "driver")]
+    pub use crate::store::MemoryStore;
+    pub use crate::store::Store;
     pub use crate::{Error, Result};
 }

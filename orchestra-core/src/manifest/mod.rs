@@ -47,7 +47,7 @@ pub use read::{Document, Manifest, Notice, Reader, Severity};
 pub use registry::Registry;
 pub use tree::{Limits, Mark};
 
-use crate::object::Resource;
+use crate::object::{FieldPath, Problem, Resource};
 use crate::{Error, Result};
 use tree::Node;
 
@@ -66,6 +66,15 @@ pub(crate) fn explain<R: Resource>(text: &str, error: &serde_json::Error) -> Err
         },
     };
     Error::Decode { kind, reason }
+}
+
+/// Why a tree is no object of a kind, after the fast way has failed.
+pub(crate) fn problem_of<R: Resource>(tree: &Value) -> Problem {
+    match decode::decode::<R>(&Node::from(tree.clone())) {
+        Err(mismatch) => Problem { path: mismatch.path, text: mismatch.text },
+        // The two ways are one code, so this cannot be; what the fast one said could quote a secret.
+        Ok(_) => Problem { path: FieldPath::ROOT, text: "cannot be read".into() },
+    }
 }
 
 /// A value of a type, from what a builder set.

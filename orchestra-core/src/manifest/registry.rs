@@ -6,7 +6,7 @@ use super::decode::{self, Mismatch};
 use super::near::nearest;
 use super::tree::Node;
 use crate::kinds;
-use crate::object::{AnyObject, Kind, Resource};
+use crate::object::{AnyObject, Kind, Model, Resource};
 
 /// The kinds that a reader knows: the built-in ones, and yours.
 ///
@@ -35,7 +35,7 @@ pub struct Registry {
 /// A kind that is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
-    kind: Kind,
+    model: Model,
     pub(crate) decode: fn(&Node) -> Result<AnyObject, Mismatch>,
 }
 
@@ -56,13 +56,19 @@ impl Registry {
     #[must_use]
     pub fn with<R: Resource>(mut self) -> Self {
         let decode = |node: &Node| decode::decode::<R>(node).map(AnyObject::from);
-        self.kinds.insert((R::KIND.api_version(), R::KIND.name()), Known { kind: R::KIND, decode });
+        self.kinds.insert((R::KIND.api_version(), R::KIND.name()), Known { model: Model::of::<R>(), decode });
         self
     }
 
     /// The kinds, by version and name.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        self.kinds.values().map(|known| known.kind)
+        self.kinds.values().map(|known| known.model.kind())
+    }
+
+    /// What there is to know of a kind.
+    #[must_use]
+    pub fn model(&self, api_version: &str, kind: &str) -> Option<Model> {
+        self.get(api_version, kind).map(|known| known.model)
     }
 
     pub(crate) fn get(&self, api_version: &str, kind: &str) -> Option<&Known> {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::schema::Schema;
-use super::{Kind, Metadata, Problems, Resource, Unknown};
+use super::{Kind, Metadata, Model, Problems, Resource, Unknown};
 
 /// An object of a kind that is known only when the program runs, such as one read from a file.
 ///
@@ -24,6 +24,7 @@ pub struct AnyObject(Box<dyn Erased>);
 
 /// What can be done with a resource without knowing its type.
 trait Erased: Any + Send + Sync {
+    fn model(&self) -> Model;
     fn kind(&self) -> Kind;
     fn schema(&self) -> &'static Schema;
     fn metadata(&self) -> &Metadata;
@@ -35,10 +36,14 @@ trait Erased: Any + Send + Sync {
     fn to_box(&self) -> Box<dyn Erased>;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
 impl<R: Resource> Erased for R {
+    fn model(&self) -> Model {
+        Model::of::<R>()
+    }
     fn kind(&self) -> Kind {
         R::KIND
     }
@@ -72,12 +77,21 @@ impl<R: Resource> Erased for R {
     fn as_any(&self) -> &dyn Any {
         self
     }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
 }
 
 impl AnyObject {
+    /// What there is to know of its kind.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        self.0.model()
+    }
+
     /// The object's kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -122,6 +136,12 @@ impl AnyObject {
     #[must_use]
     pub fn downcast_ref<R: Resource>(&self) -> Option<&R> {
         self.0.as_any().downcast_ref()
+    }
+
+    /// The object, if it is of this kind, to be changed.
+    #[must_use]
+    pub fn downcast_mut<R: Resource>(&mut self) -> Option<&mut R> {
+        self.0.as_any_mut().downcast_mut()
     }
 
     /// The object, if it is of this kind; otherwise itself again.

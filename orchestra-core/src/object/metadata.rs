@@ -301,6 +301,12 @@ impl Wire for Uid {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
+impl From<u64> for Revision {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl FromStr for Revision {
     type Err = std::num::ParseIntError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -86,6 +86,9 @@ pub trait Resource:
     /// The shape of the whole object.
     fn schema() -> &'static Schema;
 
+    /// Whether something is observed of such objects.
+    fn has_status() -> bool;
+
     /// Name, labels, owners and the like.
     fn metadata(&self) -> &Metadata;
 
@@ -232,6 +235,10 @@ impl<S: Spec> Resource for Object<S> {
 
     fn schema() -> &'static Schema {
         <Self as Wire>::SCHEMA
+    }
+
+    fn has_status() -> bool {
+        std::any::TypeId::of::<S::Status>() != std::any::TypeId::of::<NoStatus>()
     }
 
     fn metadata(&self) -> &Metadata {

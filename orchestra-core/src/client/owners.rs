@@ -1,0 +1,277 @@
+//! Who set which fields of an object: `metadata.managedFields`, and how a change moves them.
+
+use std::fmt;
+
+use super::fields::{FieldSet, field_step};
+use super::merge::Difference;
+use crate::object::{FieldPath, ManagedFields, Str, Timestamp};
+
+/// How many entries of managers that update rather than apply an object keeps. What is older is put
+/// together under one name, as Kubernetes does.
+pub const MOST_UPDATERS: usize = 10;
+
+/// The name under which the oldest updaters' fields are put together.
+const ANCIENT: &str = "ancient-changes";
+/// The name under which stand the fields of an object that was stored without owners.
+const BEFORE: &str = "before-first-apply";
+pub(super) const APPLY: &str = "Apply";
+pub(super) const UPDATE: &str = "Update";
+
+/// Fields that are nobody's: by them an object is known, or the store writes them.
+const SYSTEM: [&[&str]; 13] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "uid"],
+    &["metadata", "resourceVersion"],
+    &["metadata", "generation"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "deletionTimestamp"],
+    &["metadata", "deletionGracePeriodSeconds"],
+    &["metadata", "managedFields"],
+    &["metadata", "selfLink"],
+];
+
+/// The same set without the fields that are nobody's.
+pub(super) fn without_system(fields: &FieldSet) -> FieldSet {
+    let mut system = FieldSet::default();
+    for path in SYSTEM {
+        system.insert(&path.iter().map(|name| field_step(name)).collect::<Vec<_>>());
+    }
+    fields.difference(&system)
+}
+
+/// A field that somebody else set, to something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldConflict {
+    /// Who set it.
+    pub manager: Str,
+    /// How: `Apply` or `Update`.
+    pub operation: Str,
+    /// The field.
+    pub path: FieldPath,
+}
+
+/// The fields over which an apply and others are at odds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldConflicts(pub Vec<FieldConflict>);
+
+impl fmt::Display for FieldConflicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 16;
+        for (at, conflict) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            write!(f, "{comma}{} is set by `{}`", conflict.path, conflict.manager)?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// Who writes now, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Writer<'a> {
+    pub(super) manager: &'a Str,
+    pub(super) operation: &'static str,
+    pub(super) api_version: &'static str,
+    pub(super) subresource: &'static str,
+    pub(super) now: Timestamp,
+}
+
+/// An object's managers, each with its fields.
+#[derive(Clone, Default)]
+pub(super) struct Owners(Vec<Owner>);
+
+#[derive(Clone)]
+struct Owner {
+    manager: Str,
+    operation: Str,
+    api_version: Str,
+    subresource: Str,
+    time: Option<Timestamp>,
+    fields: FieldSet,
+}
+
+impl Owner {
+    fn identity(&self) -> [&Str; 4] {
+        [&self.operation, &self.manager, &self.subresource, &self.api_version]
+    }
+
+    fn is(&self, writer: &Writer<'_>) -> bool {
+        self.manager == *writer.manager
+            && self.operation == writer.operation
+            && self.subresource == writer.subresource
+            // What somebody applies is one thing, in whichever version they say it.
+            && (writer.operation == APPLY || self.api_version == writer.api_version)
+    }
+}
+
+impl Owners {
+    pub(super) fn read(entries: &[ManagedFields]) -> Self {
+        let owners = entries.iter().map(|entry| Owner {
+            manager: entry.manager.clone(),
+            operation: entry.operation.clone(),
+            api_version: entry.api_version.clone(),
+            subresource: entry.subresource.clone(),
+            time: entry.time,
+            fields: FieldSet::from_value(&entry.fields_v1),
+        });
+        Self(owners.filter(|owner| !owner.fields.is_empty()).collect())
+    }
+
+    pub(super) fn write(&self) -> Vec<ManagedFields> {
+        let entry = |owner: &Owner| ManagedFields {
+            manager: owner.manager.clone(),
+            operation: owner.operation.clone(),
+            api_version: owner.api_version.clone(),
+            time: owner.time,
+            fields_type: "FieldsV1".into(),
+            fields_v1: owner.fields.to_value(),
+            subresource: owner.subresource.clone(),
+        };
+        self.0.iter().map(entry).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One owner of everything, for an object that was stored without saying whose it is.
+    pub(super) fn of_old(fields: &FieldSet, api_version: &'static str) -> Self {
+        let fields = without_system(fields);
+        let (manager, operation) = (BEFORE.into(), UPDATE.into());
+        let owner = Owner {
+            manager,
+            operation,
+            api_version: api_version.into(),
+            subresource: Str::EMPTY,
+            time: None,
+            fields,
+        };
+        Self(if owner.fields.is_empty() { Vec::new() } else { vec![owner] })
+    }
+
+    /// The fields of whoever writes now.
+    pub(super) fn own(&self, writer: &Writer<'_>) -> FieldSet {
+        self.0.iter().find(|owner| owner.is(writer)).map(|owner| owner.fields.clone()).unwrap_or_default()
+    }
+
+    /// The fields of all others.
+    pub(super) fn others(&self, writer: &Writer<'_>) -> FieldSet {
+        let others = self.0.iter().filter(|owner| !owner.is(writer));
+        others.fold(FieldSet::default(), |all, owner| all.union(&owner.fields))
+    }
+
+    /// Which fields of others a change sets to something else.
+    pub(super) fn conflicts(&self, writer: &Writer<'_>, changed: &FieldSet) -> FieldConflicts {
+        let others = self.0.iter().filter(|owner| !owner.is(writer));
+        let conflicts = others.flat_map(|owner| {
+            let paths = owner.fields.intersection(changed).paths();
+            paths.into_iter().map(|path| FieldConflict {
+                manager: owner.manager.clone(),
+                operation: owner.operation.clone(),
+                path,
+            })
+        });
+        FieldConflicts(conflicts.collect())
+    }
+
+    /// After a change, a field that differs is not theirs any more who set it before.
+    pub(super) fn take_from_others(&mut self, writer: &Writer<'_>, difference: &Difference) {
+        for owner in self.0.iter_mut().filter(|owner| !owner.is(writer)) {
+            owner.fields = owner.fields.difference(&difference.set).difference(&difference.removed);
+        }
+    }
+
+    /// After an update, what was changed is the writer's.
+    pub(super) fn give(&mut self, writer: &Writer<'_>, difference: &Difference) {
+        let changed = without_system(&difference.set);
+        let fields = self.own(writer).union(&changed).difference(&difference.removed);
+        self.set(writer, fields);
+    }
+
+    /// After an apply, what was said is the writer's, and nothing else.
+    pub(super) fn set(&mut self, writer: &Writer<'_>, fields: FieldSet) {
+        match self.0.iter_mut().find(|owner| owner.is(writer)) {
+            Some(owner) => {
+                owner.fields = fields;
+                owner.api_version = writer.api_version.into();
+            }
+            None => self.0.push(Owner {
+                manager: writer.manager.clone(),
+                operation: writer.operation.into(),
+                api_version: writer.api_version.into(),
+                subresource: writer.subresource.into(),
+                time: None,
+                fields,
+            }),
+        }
+    }
+
+    /// Whether the same managers own the same fields, whenever they came to.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        fn list(owners: &Owners) -> Vec<&Owner> {
+            let mut list: Vec<_> = owners.0.iter().filter(|owner| !owner.fields.is_empty()).collect();
+            list.sort_by_key(|owner| owner.identity());
+            list
+        }
+        let (own, others) = (list(self), list(other));
+        let alike = |a: &Owner, b: &Owner| a.identity() == b.identity() && a.fields == b.fields;
+        own.len() == others.len() && own.iter().zip(others).all(|(a, b)| alike(a, b))
+    }
+
+    /// Notes when the writer wrote, forgets those who own nothing any more, and bounds the rest.
+    pub(super) fn settle(&mut self, writer: &Writer<'_>) {
+        if let Some(owner) = self.0.iter_mut().find(|owner| owner.is(writer)) {
+            owner.time = Some(writer.now);
+        }
+        self.0.retain(|owner| !owner.fields.is_empty());
+        self.sort();
+        self.bound();
+    }
+
+    /// Those who apply first, then by time, as Kubernetes lists them.
+    fn sort(&mut self) {
+        self.0.sort_by(|a, b| {
+            let rank = |owner: &Owner| {
+                (owner.operation.clone(), owner.time, owner.manager.clone(), owner.subresource.clone())
+            };
+            rank(a).cmp(&rank(b))
+        });
+    }
+
+    fn bound(&mut self) {
+        let is_update = |owner: &&Owner| owner.operation == UPDATE;
+        let count = self.0.iter().filter(is_update).count();
+        if count <= MOST_UPDATERS {
+            return;
+        }
+        let (mut kept, mut ancient) = (Vec::with_capacity(self.0.len()), Vec::new());
+        // The one that holds the ancient changes takes a place itself, unless it is there already.
+        let has_ancient = self.0.iter().any(|owner| owner.manager == ANCIENT && owner.operation == UPDATE);
+        let mut surplus = count - MOST_UPDATERS + usize::from(!has_ancient);
+        for owner in self.0.drain(..) {
+            if owner.operation != UPDATE {
+                kept.push(owner);
+            } else if owner.manager == ANCIENT {
+                ancient.push(owner);
+            } else if surplus > 0 {
+                surplus -= 1;
+                ancient.push(owner);
+            } else {
+                kept.push(owner);
+            }
+        }
+        let time = ancient.iter().filter_map(|owner| owner.time).max();
+        let fields = ancient.iter().fold(FieldSet::default(), |all, owner| all.union(&owner.fields));
+        if let Some(last) = ancient.pop() {
+            kept.push(Owner { manager: ANCIENT.into(), subresource: Str::EMPTY, time, fields, ..last });
+        }
+        self.0 = kept;
+        self.sort();
+    }
+}
