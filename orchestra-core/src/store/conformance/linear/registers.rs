@@ -29,8 +29,8 @@ enum Look<'a> {
 /// Keys and values, and when they were written.
 type Seen<'a> = BTreeMap<(&'a [u8], &'a [u8]), Revision>;
 
-/// What stands there: what the step with this number wrote.
-type State = Option<usize>;
+/// What stands there: which step wrote it, at which revision.
+type State = Option<(usize, Revision)>;
 
 /// Whether each key can have been a register.
 ///
@@ -47,21 +47,31 @@ pub fn check_registers(history: &History, limit: usize) -> Result<(), Refuted> {
     for (key, steps) in &mut keys {
         steps.extend(history.calls.iter().filter_map(|call| step(call, key, &seen)));
         steps.sort_by_key(|step| step.call.called);
-        leave_out_what_explains_nothing(steps);
-        search(key, steps, limit)?;
+        let strays = strays(steps);
+        leave_out_what_explains_nothing(steps, &strays);
+        search(key, steps, &strays, limit)?;
     }
     Ok(())
 }
 
-/// A value that nobody ever saw explains nothing, unless somebody stumbled over a revision of nobody's:
-/// leaving out those whose fate is unknown keeps the search short.
-fn leave_out_what_explains_nothing(steps: &mut Vec<Step<'_>>) {
+/// Revisions that somebody stumbled over, and of which nobody saw what was written then.
+fn strays(steps: &[Step<'_>]) -> BTreeSet<Revision> {
     // Who wrote nothing here was answered with the revision that it found, be it whose it may.
     let puts = steps.iter().filter(|step| step.puts());
     let known: BTreeSet<Revision> = puts.filter_map(|step| step.revision).collect();
-    let looks = || steps.iter().flat_map(|step| &step.looks);
-    let of_nobody = looks().any(|look| matches!(look, Look::Expect(Expect::At(at)) if !known.contains(at)));
-    if !of_nobody {
+    let made = steps.iter().filter(|step| step.must_be() || step.revision.is_some());
+    let looks = made.flat_map(|step| &step.looks);
+    let at = looks.filter_map(|look| match look {
+        Look::Expect(Expect::At(at)) => Some(*at),
+        _ => None,
+    });
+    at.filter(|at| !known.contains(at)).collect()
+}
+
+/// A value that nobody ever saw explains nothing but a stray revision: leaving out those whose fate is
+/// unknown keeps the search short.
+fn leave_out_what_explains_nothing(steps: &mut Vec<Step<'_>>, strays: &BTreeSet<Revision>) {
+    if strays.is_empty() {
         steps.retain(|step| step.must_be() || step.revision.is_some() || step.writes == Some(None));
     }
 }
@@ -133,10 +143,8 @@ impl Step<'_> {
 
     /// Whether it would be answered so where this stands.
     fn fits(&self, state: State, steps: &[Step<'_>]) -> bool {
-        let stands = state.and_then(|at| Some((steps[at].writes??, steps[at].revision)));
-        // Of a write that nobody has seen, nobody knows the revision: it may be any.
-        let at =
-            |asked: Revision| stands.is_some_and(|(_, revision)| revision.is_none_or(|known| known == asked));
+        let stands = state.and_then(|(by, at)| Some((steps[by].writes??, at)));
+        let at = |asked: Revision| stands.is_some_and(|(_, at)| at == asked);
         self.looks.iter().all(|look| match look {
             Look::Expect(Expect::Absent) | Look::Entry(None) => stands.is_none(),
             Look::Expect(Expect::At(revision)) => at(*revision),
@@ -145,6 +153,17 @@ impl Step<'_> {
             }
         })
     }
+}
+
+/// The stray revisions that can come next: after all that is known to have been written before them,
+/// and before all that was written after them.
+fn strays_next(steps: &[Step<'_>], taken: &Taken, strays: &BTreeSet<Revision>) -> Vec<Revision> {
+    let is_next = |stray: &&Revision| {
+        let written = steps.iter().enumerate().filter(|(_, step)| step.writes.is_some());
+        let mut known = written.filter_map(|(at, step)| Some((at, step.revision?)));
+        known.all(|(at, revision)| (revision < **stray) == taken.has(at))
+    };
+    strays.iter().filter(is_next).copied().collect()
 }
 
 /// Which steps have been taken.
@@ -163,7 +182,7 @@ impl Taken {
     }
 }
 
-fn search(key: &Key, steps: &[Step<'_>], limit: usize) -> Result<(), Refuted> {
+fn search(key: &Key, steps: &[Step<'_>], strays: &BTreeSet<Revision>, limit: usize) -> Result<(), Refuted> {
     let mut been = BTreeSet::new();
     let mut open = vec![(Taken(vec![0; steps.len().div_ceil(64)]), None)];
     let mut furthest = (0, Vec::new());
@@ -192,14 +211,23 @@ fn search(key: &Key, steps: &[Step<'_>], limit: usize) -> Result<(), Refuted> {
         }
         // What claims to have been first is tried first, and so pushed last; most often it is so.
         next.retain(|at| steps[*at].writes.is_some() && steps[*at].fits(state, steps));
-        next.sort_by_key(|at| {
-            let Step { call, revision, .. } = &steps[*at];
-            Reverse((revision.unwrap_or(Revision(u64::MAX)), call.deadline()))
-        });
+        // What nobody saw comes at a stray revision: anywhere else it would explain nothing, and to try
+        // it everywhere is what makes a search endless.
+        let strays = strays_next(steps, &taken, strays);
+        let mut ways = Vec::new();
         for at in next {
+            match steps[at].revision {
+                Some(revision) => ways.push((revision, at)),
+                None if steps[at].puts() => ways.extend(strays.iter().map(|stray| (*stray, at))),
+                // Nothing will stand there: it does not matter since when.
+                None => ways.push((Revision(u64::MAX), at)),
+            }
+        }
+        ways.sort_by_key(|(then, at)| Reverse((*then, steps[*at].call.deadline())));
+        for (revision, at) in ways {
             let mut then = taken.clone();
             then.add(at);
-            open.push((then, steps[at].writes.flatten().map(|_| at)));
+            open.push((then, steps[at].writes.flatten().map(|_| (at, revision))));
         }
     }
     let stuck: Vec<_> = furthest.1.iter().map(|at| steps[*at].call.describe()).collect();
