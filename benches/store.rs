@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::Bench;
+use harness::{Bench, Directory, Random, percentile};
 use orchestra::store::{Delivery, DiskStore, Key, MemoryStore, Revision, Scope, Store, Txn, Value};
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,7 @@ fn main() -> std::io::Result<()> {
         return open_here(&PathBuf::from(path));
     }
     let mut bench = Bench::from_args("store");
-    let directory = Directory::new()?;
+    let directory = Directory::new("store")?;
     memory(&mut bench);
     disk(&mut bench, &directory)?;
     #[cfg(feature = "etcd")]
@@ -323,57 +323,10 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
-/// Of sorted samples.
-fn percentile(samples: &[f64], percent: f64) -> f64 {
-    let at = (samples.len() as f64 * percent / 100.0) as usize;
-    samples.get(at.min(samples.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
-}
-
 /// The bytes of memory that the process has.
 fn resident() -> f64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
         .and_then(|text| text.split_whitespace().nth(1)?.parse::<f64>().ok());
     pages.unwrap_or(f64::NAN) * 4096.0
-}
-
-/// Numbers that look random (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
-
-/// Directories for stores, removed at the end. They are beside the build, since `/tmp` may be memory.
-struct Directory {
-    root: PathBuf,
-    made: AtomicUsize,
-}
-
-impl Directory {
-    fn new() -> std::io::Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let root = target.join("bench").join(format!("store-{}", std::process::id()));
-        std::fs::create_dir_all(&root)?;
-        Ok(Self { root, made: AtomicUsize::new(0) })
-    }
-
-    fn fresh(&self) -> PathBuf {
-        self.root.join(self.made.fetch_add(1, Ordering::Relaxed).to_string())
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
-    }
 }

@@ -5,8 +5,9 @@
 //! behind traits, which a program of yours composes into its own control loop, and which run
 //! unchanged in a deterministic simulation.
 //!
-//! **What is there today is the object model** (kinds, builders, validation, manifests), **the stores**
-//! and a typed **client**. The programs below go as far as that; the README says what comes next.
+//! **What is there today is the object model** (kinds, builders, validation, manifests), **the stores**,
+//! a typed **client**, and **controllers**. The programs below go as far as that; the README says what
+//! comes next.
 //!
 //! # Describe a whole application
 //!
@@ -52,14 +53,8 @@
 //! }
 //! type Website = Object<WebsiteSpec>;
 //!
-//! // What a reconciler will do with it: describe what it owns.
-//! fn web(site: &Website) -> Apply<Deployment> {
-//!     Deployment::new(site.name()).replicas(site.spec.replicas).owned_by(site)
-//! }
-//!
 //! let site: Website = Website::new("blog").spec(WebsiteSpec { replicas: 3 }).build()?;
-//! let owner = &web(&site).build()?.metadata.owner_references[0];
-//! assert_eq!((owner.kind.as_str(), owner.name.as_str()), ("Website", "blog"));
+//! assert_eq!((Website::KIND.plural(), site.spec.replicas), ("websites".to_owned(), 3));
 //!
 //! // In manifests it is read like any other kind.
 //! let registry = Registry::builtin().with::<Website>();
@@ -101,13 +96,71 @@
 //! assert_eq!(new.spec.replicas, 5);
 //! # Ok(()) }
 //! ```
+//!
+//! # Reconcile: a function from what is to what is to be done
+//!
+//! A reconciler is a plain function of an object and a [`View`](control::View) of everything else. It
+//! returns a [`Plan`](control::Plan), which is data: a test asks for it without anything that runs, and
+//! it shows itself as a difference that a person can read.
+//!
+//! What the reconciler reads is what wakes it, so there are no triggers to declare. A
+//! [`Manager`](control::Manager) runs it for real, over any store: one cache that all controllers share,
+//! retries that back off, leader election, and garbage collection of what is owned.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use orchestra::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+//! struct WebsiteSpec { replicas: u32 }
+//!
+//! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+//! struct WebsiteStatus { ready: u32 }
+//!
+//! impl Spec for WebsiteSpec {
+//!     const KIND: Kind = Kind::namespaced("example.com/v1", "Website");
+//!     type Status = WebsiteStatus;
+//! }
+//! type Website = Object<WebsiteSpec>;
+//!
+//! fn website(site: &Website, world: &View<'_>) -> Plan {
+//!     let server = Container::new("server").image("registry.example.com/server:1");
+//!     let web = Deployment::new(site.name()).replicas(site.spec.replicas).container(server);
+//!     let ready = world.owned_by::<Deployment>(site).map(|d| d.status.available_replicas).sum();
+//!     Plan::new().ensure(web.owned_by(site)).status(site, WebsiteStatus { ready })
+//! }
+//!
+//! // Nothing needs to run to see what it plans.
+//! let site: Website = Website::new("blog").spec(WebsiteSpec { replicas: 3 }).build()?;
+//! let plan = website(&site, &World::new().view(&site));
+//! assert!(plan.to_string().contains("spec.replicas: 3"));
+//!
+//! // And it runs.
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let store = MemoryStore::new();
+//! let running = Manager::new(store.clone()).controller(Controller::new("website", website)).start().await;
+//!
+//! let client = Client::new(store);
+//! client.apply(Website::new("blog").spec(WebsiteSpec { replicas: 3 })).await?;
+//! running.at_rest().await;
+//! let web = client.get::<Deployment>("", "blog").await?.unwrap();
+//! assert_eq!((web.spec.replicas, web.metadata.owner_references[0].kind.as_str()), (3, "Website"));
+//! running.shutdown(Duration::from_secs(5)).await;
+//! # Ok::<_, orchestra::Error>(()) })?;
+//! # Ok::<_, orchestra::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
-pub use orchestra_core::{Error, Result, client, clock, kinds, manifest, object, store};
+pub use orchestra_core::{Error, Result, client, clock, control, kinds, manifest, object, store};
 
 /// What most programs use.
 pub mod prelude {
     pub use crate::client::{Client, Delete, Patch, Query};
+    pub use crate::control::{Controller, Effect, EffectError, Note, Plan, View, World};
+    #[cfg(feature = "driver")]
+    pub use crate::control::{Manager, Watches};
     pub use crate::kinds::*;
     pub use crate::manifest::{self, Reader, Registry};
     pub use crate::object::{

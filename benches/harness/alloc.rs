@@ -3,20 +3,38 @@
 //!
 //! The only unsafe code of benchmarks and tests. [`Counting`] passes each request unchanged to the
 //! system's allocator and returns its answer unchanged, so it keeps `GlobalAlloc`'s contract because
-//! that one does; the counter is an atomic and allocates nothing.
+//! that one does; the counters are atomics and allocate nothing.
 #![allow(unsafe_code, dead_code)] // dead: each user needs its part
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 pub(crate) struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static IS_OFF: AtomicBool = AtomicBool::new(false);
 
 fn add(size: usize) {
+    if IS_OFF.load(Relaxed) {
+        return;
+    }
     let live = LIVE.fetch_add(size, Relaxed) + size;
     PEAK.fetch_max(live, Relaxed);
+}
+
+fn subtract(size: usize) {
+    if !IS_OFF.load(Relaxed) {
+        LIVE.fetch_sub(size, Relaxed);
+    }
+}
+
+/// Does something without counting, which costs time. It gives back whatever it takes.
+pub(crate) fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    IS_OFF.store(true, Relaxed);
+    let value = work();
+    IS_OFF.store(false, Relaxed);
+    value
 }
 
 /// The most bytes that were allocated at once while something was done, beyond those before it.
@@ -41,14 +59,14 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
+        subtract(layout.size());
         // SAFETY: as above; the block came from `System`.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         add(size);
-        LIVE.fetch_sub(layout.size(), Relaxed);
+        subtract(layout.size());
         // SAFETY: as above; the block came from `System`.
         unsafe { System.realloc(block, layout, size) }
     }

@@ -7,6 +7,8 @@
 
 pub(crate) mod alloc;
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -110,14 +112,70 @@ impl Bench {
     pub(crate) fn finish(&self) -> std::io::Result<()> {
         println!("{:<32} {:>14} {:>6} {:>14} {:>14} {:>5}", "case", "median", "unit", "min", "max", "runs");
         for Row { case, value, unit, runs, min, max } in &self.rows {
-            println!("{case:<32} {value:>14.1} {unit:>6} {min:>14.1} {max:>14.1} {runs:>5}");
+            // Milliseconds are small.
+            let places = if value.abs() < 10.0 { 3 } else { 1 };
+            println!(
+                "{case:<32} {value:>14.places$} {unit:>6} {min:>14.places$} {max:>14.places$} {runs:>5}"
+            );
         }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let path = target.join("bench").join(self.name).with_extension("json");
         std::fs::create_dir_all(target.join("bench"))?;
         std::fs::write(&path, serde_json::to_string_pretty(&self.rows)?)?;
         println!("written to {}", path.display());
         Ok(())
+    }
+}
+
+/// Of sorted samples.
+pub(crate) fn percentile(samples: &[f64], percent: f64) -> f64 {
+    let at = (samples.len() as f64 * percent / 100.0) as usize;
+    samples.get(at.min(samples.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+}
+
+/// Numbers that look random (splitmix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+}
+
+/// Directories for stores, removed at the end. They are beside the build, since `/tmp` may be memory.
+pub(crate) struct Directory {
+    root: PathBuf,
+    made: AtomicUsize,
+}
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> std::io::Result<Self> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let root = target.join("bench").join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&root)?;
+        Ok(Self { root, made: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn fresh(&self) -> PathBuf {
+        self.root.join(self.made.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
     }
 }

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Result;
 use crate::object::{MicroTime, Str, Timestamp, Uid};
+use crate::{Result, random};
 
 /// What time it is.
 pub trait Clock: Send + Sync + 'static {
@@ -105,13 +105,8 @@ impl SeededIds {
         Self { state: AtomicU64::new(seed) }
     }
 
-    /// splitmix64: small, well mixed, and it does not repeat for 2^64 draws.
     fn next(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        random::mix(self.state.fetch_add(random::STEP, Ordering::Relaxed))
     }
 }
 

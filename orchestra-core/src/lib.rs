@@ -16,10 +16,12 @@
 
 pub mod client;
 pub mod clock;
+pub mod control;
 mod error;
 pub mod kinds;
 pub mod manifest;
 pub mod object;
+mod random;
 pub mod store;
 
 pub use error::{Error, Result};

@@ -99,6 +99,14 @@ impl Field {
     /// The field's value in a fresh struct.
     fn default(&self) -> TokenStream {
         match &self.default {
+            // A long one is made once and shared, where a short one needs no memory of its own.
+            Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. })) if text.value().len() > 15 => {
+                quote!({
+                    static TEXT: ::std::sync::LazyLock<crate::object::Str> =
+                        ::std::sync::LazyLock::new(|| ::core::convert::From::from(#text));
+                    TEXT.clone()
+                })
+            }
             Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. })) => {
                 quote!(::core::convert::From::from(#text))
             }
@@ -132,6 +140,7 @@ pub(crate) fn expand(attributes: TokenStream, mut input: DeriveInput) -> Result<
     let fields_impl = fields_impl(name, &own, inline.first().copied());
     let schema = schema(name, &options, &own, inline.first().copied());
     let absent = absent(&all);
+    let idents = own.iter().map(|field| &field.ident);
     let setters = setters(name, &options, &all);
 
     Ok(quote! {
@@ -158,6 +167,10 @@ pub(crate) fn expand(attributes: TokenStream, mut input: DeriveInput) -> Result<
             const SCHEMA: &'static crate::object::schema::Schema = #schema;
             fn is_absent(&self) -> bool {
                 #absent
+            }
+            fn texts(&mut self, see: &mut dyn FnMut(&mut crate::object::Str)) {
+                #(crate::object::wire::Wire::texts(&mut self.#idents, see);)*
+                let _ = see;
             }
         }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::change::{Change, Part};
 use super::merge::{compare, fields_of, merge, prune, settle, twice};
 use super::owners::{APPLY, Owners, without_system};
-use super::prepare::{Before, Draft, Next, expect, of_part, with_status};
+use super::prepare::{Before, Draft, Next, SYSTEM_FIELDS, expect, of_part, with_status};
 use crate::object::Problem;
 use crate::{Error, Result};
 
@@ -112,17 +112,7 @@ fn said(change: &Change, fields: &Map<String, Value>) -> Value {
     said.remove("apiVersion");
     said.remove("kind");
     if let Some(Value::Object(metadata)) = said.get_mut("metadata") {
-        for name in [
-            "name",
-            "namespace",
-            "uid",
-            "resourceVersion",
-            "generation",
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-        ] {
+        for name in ["name", "namespace"].into_iter().chain(SYSTEM_FIELDS) {
             metadata.remove(name);
         }
         if metadata.is_empty() {

@@ -54,7 +54,7 @@ pub(super) enum Action {
 }
 
 /// How an object is to be deleted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Delete {
     pub(super) uid: Uid,
     pub(super) revision: Revision,
@@ -63,7 +63,7 @@ pub struct Delete {
 }
 
 /// What becomes of the objects that an object owns when it is deleted. The garbage collector sees to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dependents {
     /// They go after it.
     Background,

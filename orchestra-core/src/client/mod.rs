@@ -61,6 +61,7 @@ pub use fields::FieldSet;
 pub use key::{DEFAULT_NAMESPACE, ObjectName, scope_in, scope_of};
 pub use owners::{FieldConflict, FieldConflicts, MOST_UPDATERS};
 pub use patch::{MOST_COPIED, MOST_OPERATIONS, Operation, Patch};
+pub(crate) use prepare::SYSTEM_FIELDS;
 pub use prepare::{MOST_DEPTH, Outcome, Prepared, prepare};
 pub use query::{List, Query, Unreadable};
 pub use stored::read;

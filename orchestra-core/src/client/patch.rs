@@ -84,7 +84,7 @@ impl Patch {
     }
 
     /// Changes a tree; on an error it is as it was.
-    pub(super) fn apply(&self, tree: &Value, to: &ObjectName) -> Result<Value> {
+    pub(crate) fn apply(&self, tree: &Value, to: &ObjectName) -> Result<Value> {
         let mut tree = tree.clone();
         match self {
             Self::Merge(patch) if depth(patch) > MOST_DEPTH => return Err(to.refused(TOO_DEEP)),
@@ -164,7 +164,7 @@ impl Operation {
         Self::Test { path: path.into(), value: value.into() }
     }
 
-    const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Add { .. } => "add",
             Self::Remove { .. } => "remove",
@@ -175,7 +175,7 @@ impl Operation {
         }
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         match self {
             Self::Add { path, .. }
             | Self::Remove { path }

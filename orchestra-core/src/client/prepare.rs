@@ -17,6 +17,18 @@ use crate::{Error, Result};
 /// but not be read again. The deepest of the built-in kinds need a third of it.
 pub const MOST_DEPTH: usize = 100;
 
+/// The fields of an object's metadata that are the store's business.
+pub(crate) const SYSTEM_FIELDS: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+    "selfLink",
+];
+
 /// A change that is ready to be committed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -270,7 +282,7 @@ fn finish(change: &Change, before: Option<Before>, draft: Draft, policy: &Policy
         return Ok(unchanged(change, before));
     }
     owners.settle(&writer);
-    object.metadata_mut().managed_fields = owners.write();
+    object.metadata_mut().managed_fields = owners.write().into();
     object.metadata_mut().resource_version = before.as_ref().map_or(Revision::default(), |before| before.at);
     if delete::is_gone(object.metadata(), &object) {
         return Ok(gone(change, before.as_ref(), object, also));
@@ -334,16 +346,6 @@ fn desired(tree: &Value) -> Map<String, Value> {
 
 /// Puts in what is the store's business, whatever was said.
 fn put_system_fields(change: &Change, before: Option<&Before>, tree: &mut Value) -> Result<()> {
-    const SYSTEM: [&str; 8] = [
-        "uid",
-        "resourceVersion",
-        "generation",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "managedFields",
-        "selfLink",
-    ];
     let kind = change.model.kind();
     let Value::Object(map) = tree else { return Err(change.problem(&[], "must be a map")) };
     for (name, right) in [("apiVersion", kind.api_version()), ("kind", kind.name())] {
@@ -360,7 +362,7 @@ fn put_system_fields(change: &Change, before: Option<&Before>, tree: &mut Value)
     let Value::Object(metadata) = metadata else {
         return Err(change.problem(&["metadata"], "must be a map"));
     };
-    for name in SYSTEM {
+    for name in SYSTEM_FIELDS {
         metadata.remove(name);
         if let Some(value) = before.and_then(|before| before.tree["metadata"].get(name)) {
             metadata.insert(name.into(), value.clone());

@@ -6,7 +6,7 @@ use super::env::{EnvFrom, EnvSource, EnvVar};
 use super::probe::{Lifecycle, Probe};
 use super::security::SecurityContext;
 use super::volume::{VolumeDevice, VolumeMount};
-use crate::object::{Apply, At, IntoField, Map, PortRef, Quantity, Str, names};
+use crate::object::{Apply, At, Few, IntoField, Map, PortRef, Quantity, Str, names};
 
 /// A process, or a few, from an image, within a pod.
 #[wire(unsupported("restartPolicyRules"))]
@@ -18,10 +18,10 @@ pub struct Container {
     pub image: Str,
     /// What is run in place of the image's entry point.
     #[wire(atomic)]
-    pub command: Vec<Str>,
+    pub command: Few<Str>,
     /// What is passed to it.
     #[wire(atomic)]
-    pub args: Vec<Str>,
+    pub args: Few<Str>,
     /// The directory in which it starts.
     pub working_dir: Str,
     /// The ports on which it listens.
@@ -29,7 +29,7 @@ pub struct Container {
     pub ports: Vec<ContainerPort>,
     /// Whole objects whose entries become environment variables.
     #[wire(atomic)]
-    pub env_from: Vec<EnvFrom>,
+    pub env_from: Few<EnvFrom>,
     /// Environment variables.
     #[wire(keys(name))]
     pub env: Vec<EnvVar>,
@@ -37,16 +37,16 @@ pub struct Container {
     pub resources: Resources,
     /// Which changes of its resources need a restart.
     #[wire(atomic)]
-    pub resize_policy: Vec<ResizePolicy>,
+    pub resize_policy: Few<ResizePolicy>,
     /// When it is started again, where that differs from its pod's policy. `Always` makes an init
     /// container a sidecar, which runs beside the others.
     pub restart_policy: Option<ContainerRestartPolicy>,
     /// Where the pod's volumes appear in it.
     #[wire(keys(mountPath))]
-    pub volume_mounts: Vec<VolumeMount>,
+    pub volume_mounts: Few<VolumeMount>,
     /// Where raw block devices appear in it.
     #[wire(keys(devicePath))]
-    pub volume_devices: Vec<VolumeDevice>,
+    pub volume_devices: Few<VolumeDevice>,
     /// It is restarted when this fails.
     pub liveness_probe: Option<Box<Probe>>,
     /// It is sent requests while this succeeds.

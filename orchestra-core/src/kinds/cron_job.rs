@@ -25,6 +25,11 @@ impl Spec for CronJobSpec {
         cron.spec.job_template.spec.template.fill_in();
     }
 
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
+    }
+
     fn check(cron: &CronJob, at: &At<'_>) {
         let (spec, at) = (&cron.spec, at.field("spec"));
         at.field("schedule").name(&spec.schedule, check_schedule);

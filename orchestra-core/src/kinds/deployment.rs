@@ -27,6 +27,11 @@ impl Spec for DeploymentSpec {
         spec.template.fill_in();
     }
 
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
+    }
+
     fn check(deployment: &Deployment, at: &At<'_>) {
         let (spec, at) = (&deployment.spec, at.field("spec"));
         spec.selector.check(&at.field("selector"));
@@ -226,6 +231,11 @@ impl Spec for ReplicaSetSpec {
         let Object { metadata, spec, .. } = set;
         fill_in_labels(&metadata.name, &mut spec.selector, &mut spec.template);
         spec.template.fill_in();
+    }
+
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
     }
 
     fn check(set: &ReplicaSet, at: &At<'_>) {

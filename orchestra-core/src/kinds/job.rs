@@ -46,6 +46,11 @@ impl Spec for JobSpec {
         }
     }
 
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
+    }
+
     fn check(job: &Job, at: &At<'_>) {
         let (spec, at) = (&job.spec, at.field("spec"));
         spec.check(&at);

@@ -11,8 +11,8 @@ use super::volume::Volume;
 use crate::object::schema::Schema;
 use crate::object::wire::Wire;
 use crate::object::{
-    Apply, At, Condition, IntoField, Kind, Map, Metadata, NameReference, Object, Quantity, Resource, Spec,
-    Str, Timestamp, names,
+    Apply, At, Condition, Few, IntoField, Kind, Map, Metadata, NameReference, Object, Quantity, Resource,
+    Spec, Str, Timestamp, names,
 };
 
 /// Containers that run together on one node.
@@ -32,6 +32,11 @@ impl Spec for PodSpec {
         }
     }
 
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
+    }
+
     fn check(pod: &Pod, at: &At<'_>) {
         pod.spec.check(&at.field("spec"));
     }
@@ -42,10 +47,10 @@ impl Spec for PodSpec {
 pub struct PodSpec {
     /// Directories that its containers can mount.
     #[wire(keys(name))]
-    pub volumes: Vec<Volume>,
+    pub volumes: Few<Volume>,
     /// Containers that run to their end, one after the other, before the others begin; and sidecars.
     #[wire(keys(name))]
-    pub init_containers: Vec<Container>,
+    pub init_containers: Few<Container>,
     /// What it is for.
     #[wire(keys(name))]
     pub containers: Vec<Container>,
@@ -87,7 +92,7 @@ pub struct PodSpec {
     pub security_context: Option<Box<PodSecurityContext>>,
     /// Secrets with which its images may be fetched.
     #[wire(keys(name))]
-    pub image_pull_secrets: Vec<NameReference>,
+    pub image_pull_secrets: Few<NameReference>,
     /// The host name that it sees; its own name when it is empty.
     pub hostname: Str,
     /// The domain of that host name.
@@ -104,10 +109,10 @@ pub struct PodSpec {
     pub scheduler_name: Str,
     /// Taints that it puts up with.
     #[wire(atomic)]
-    pub tolerations: Vec<Toleration>,
+    pub tolerations: Few<Toleration>,
     /// Further lines of its hosts file.
     #[wire(keys(ip))]
-    pub host_aliases: Vec<HostAlias>,
+    pub host_aliases: Few<HostAlias>,
     /// The name of its priority.
     pub priority_class_name: Str,
     /// Its priority, the greater the more important.
@@ -118,7 +123,7 @@ pub struct PodSpec {
     pub dns_config: Option<Box<DnsConfig>>,
     /// Conditions that must hold, besides its containers', for it to be ready.
     #[wire(atomic)]
-    pub readiness_gates: Vec<ReadinessGate>,
+    pub readiness_gates: Few<ReadinessGate>,
     /// The class of runtime that it needs.
     pub runtime_class_name: Str,
     /// Whether its containers find Services in their environment.
@@ -128,12 +133,12 @@ pub struct PodSpec {
     pub overhead: Map<Quantity>,
     /// How evenly pods like it are spread.
     #[wire(keys(topologyKey, whenUnsatisfiable))]
-    pub topology_spread_constraints: Vec<TopologySpread>,
+    pub topology_spread_constraints: Few<TopologySpread>,
     /// The operating system that it needs.
     pub os: Option<PodOs>,
     /// What must be taken away before it is scheduled.
     #[wire(keys(name))]
-    pub scheduling_gates: Vec<SchedulingGate>,
+    pub scheduling_gates: Few<SchedulingGate>,
     /// What it asks for and may take as a whole.
     pub resources: Resources,
     /// What Orchestra adds.
@@ -205,7 +210,8 @@ impl PodSpec {
     /// A name is taken by one container only, be it an init container or not.
     fn check_names(&self, at: &At<'_>) {
         let mut names = std::collections::BTreeSet::new();
-        for (field, list) in [("initContainers", &self.init_containers), ("containers", &self.containers)] {
+        for (field, list) in [("initContainers", &self.init_containers[..]), ("containers", &self.containers)]
+        {
             at.each(field, list, |at, container| {
                 let new = container.name.is_empty() || names.insert(container.name.clone());
                 at.field("name")
@@ -216,7 +222,8 @@ impl PodSpec {
 
     /// What is mounted must be there.
     fn check_mounts(&self, at: &At<'_>) {
-        for (field, list) in [("initContainers", &self.init_containers), ("containers", &self.containers)] {
+        for (field, list) in [("initContainers", &self.init_containers[..]), ("containers", &self.containers)]
+        {
             at.each(field, list, |at, container| {
                 at.each("volumeMounts", &container.volume_mounts, |at, mount| {
                     let known =

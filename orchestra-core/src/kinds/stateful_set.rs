@@ -31,6 +31,11 @@ impl Spec for StatefulSetSpec {
         spec.volume_claim_templates.iter_mut().for_each(Resource::fill_in);
     }
 
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
+    }
+
     fn check(set: &StatefulSet, at: &At<'_>) {
         let (spec, at) = (&set.spec, at.field("spec"));
         spec.selector.check(&at.field("selector"));
@@ -226,6 +231,11 @@ impl Spec for DaemonSetSpec {
         let Object { metadata, spec, .. } = set;
         fill_in_labels(&metadata.name, &mut spec.selector, &mut spec.template);
         spec.template.fill_in();
+    }
+
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        Wire::texts(&mut object.spec, see);
+        Wire::texts(&mut object.status, see);
     }
 
     fn check(set: &DaemonSet, at: &At<'_>) {

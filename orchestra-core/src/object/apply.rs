@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Duration, FieldPath, IntOrPercent, Map, MicroTime, Object, PortRef, Quantity, Resource, Revision,
+    Duration, Few, FieldPath, IntOrPercent, Map, MicroTime, Object, PortRef, Quantity, Resource, Revision,
     Segment, Spec, Str, Timestamp, Uid,
 };
 use crate::{Error, Result};
@@ -97,6 +97,14 @@ impl<T> Apply<T> {
         match &self.wrong {
             None => Ok(&self.fields),
             Some(Wrong { path, reason }) => Err(Error::Set { path: path.clone(), reason: reason.clone() }),
+        }
+    }
+
+    /// The fields that were set, taken out.
+    pub(crate) fn into_fields(self) -> Result<serde_json::Map<String, Value>> {
+        match self.wrong {
+            None => Ok(self.fields),
+            Some(Wrong { path, reason }) => Err(Error::Set { path, reason }),
         }
     }
 
@@ -355,6 +363,12 @@ impl<T, A: IntoField<T>, I: IntoIterator<Item = A>> IntoField<Vec<T>> for I {
                 .collect::<std::result::Result<_, _>>()
                 .map(Value::Array),
         )
+    }
+}
+
+impl<T, A: IntoField<T>, I: IntoIterator<Item = A>> IntoField<Few<T>> for I {
+    fn into_field(self) -> Setting {
+        IntoField::<Vec<T>>::into_field(self)
     }
 }
 

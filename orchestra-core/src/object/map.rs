@@ -8,21 +8,22 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Str;
+use super::few::{Few, IntoIter};
 use super::schema::Schema;
-use super::wire::{Given, Wire, collect, read_secret, unquoted};
+use super::wire::{Block, Given, Wire, collect, read_secret, unquoted};
 
-/// A small map with string keys, kept sorted in one block of memory.
+/// A small map with string keys, kept sorted in one block of memory; 8 bytes without entries.
 ///
-/// Objects hold many maps of a few entries each; a tree would spend half a kilobyte on the first
-/// label. Looking up is a binary search, and iteration is in the order of the keys, always.
+/// Objects hold many maps of a few entries each, or none; a tree would spend half a kilobyte on the
+/// first label. Looking up is a binary search, and iteration is in the order of the keys, always.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Map<V>(Vec<(Str, V)>);
+pub struct Map<V>(Few<(Str, V)>);
 
 impl<V> Map<V> {
     /// A map of nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(Few::new())
     }
 
     /// How many entries there are.
@@ -103,7 +104,7 @@ impl<V> Map<V> {
     }
 
     /// Sorts at the end, since inserting one by one would be quadratic. The last of equal keys wins.
-    fn from_unsorted(mut entries: Vec<(Str, V)>) -> Self {
+    fn from_unsorted(mut entries: Few<(Str, V)>) -> Self {
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
             entries.dedup_by(|later, earlier| {
@@ -114,7 +115,7 @@ impl<V> Map<V> {
                 same
             });
         }
-        entries.shrink_to_fit();
+        entries.fit();
         Self(entries)
     }
 }
@@ -153,7 +154,7 @@ impl<K: Into<Str>, V> Extend<(K, V)> for Map<V> {
 
 impl<V> IntoIterator for Map<V> {
     type Item = (Str, V);
-    type IntoIter = std::vec::IntoIter<(Str, V)>;
+    type IntoIter = IntoIter<(Str, V)>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
@@ -224,6 +225,9 @@ impl<V: Wire + Default> Wire for Map<V> {
     #[inline]
     fn is_absent(&self) -> bool {
         self.is_empty()
+    }
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        self.iter_mut().for_each(|(_, value)| value.texts(see));
     }
 }
 

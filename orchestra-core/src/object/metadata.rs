@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
-use super::{At, Kind, Map, Str, Timestamp, check_labels, names};
+use super::{At, Few, Kind, Map, Str, Timestamp, check_labels, names};
 
 /// What every object has: who it is, whose it is, and what has become of it.
 #[wire(unsupported("selfLink"))]
@@ -33,10 +33,10 @@ pub struct Metadata {
     pub annotations: Map<Str>,
     /// The objects without which it is not needed any more.
     #[wire(keys(uid))]
-    pub owner_references: Vec<OwnerReference>,
+    pub owner_references: Few<OwnerReference>,
     /// Who must have agreed before it goes.
     #[wire(set)]
-    pub finalizers: Vec<Str>,
+    pub finalizers: Few<Str>,
     /// When it was created.
     pub creation_timestamp: Option<Timestamp>,
     /// When it is to be gone; it is being deleted once that is set.
@@ -45,7 +45,7 @@ pub struct Metadata {
     pub deletion_grace_period_seconds: Option<u32>,
     /// Who set which fields.
     #[wire(atomic)]
-    pub managed_fields: Vec<ManagedFields>,
+    pub managed_fields: Few<ManagedFields>,
 }
 
 impl Metadata {

@@ -62,6 +62,12 @@ pub trait Spec:
         let _ = (object, at);
     }
 
+    /// Shows texts of the spec and status that other objects are likely to have too, such as the images
+    /// of containers and the reasons of conditions. A cache exchanges each for one that all share.
+    fn texts(object: &mut Object<Self>, see: &mut dyn FnMut(&mut Str)) {
+        let _ = (object, see);
+    }
+
     /// What names such objects may have.
     fn check_name(name: &str) -> Verdict {
         names::dns_subdomain(name)
@@ -100,6 +106,9 @@ pub trait Resource:
 
     /// Fills in what follows from other fields.
     fn fill_in(&mut self);
+
+    /// Shows texts of the spec and status that other objects are likely to have too.
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str));
 
     /// Everything that is wrong with the object.
     fn problems(&self) -> Problems;
@@ -255,6 +264,10 @@ impl<S: Spec> Resource for Object<S> {
 
     fn fill_in(&mut self) {
         S::fill_in(self);
+    }
+
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        S::texts(self, see);
     }
 
     fn problems(&self) -> Problems {

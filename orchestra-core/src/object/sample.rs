@@ -22,13 +22,8 @@ impl Sampler {
         Self { state: seed, depth: 0 }
     }
 
-    /// splitmix64: small, well mixed, and nothing to depend on.
     fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        crate::random::next(&mut self.state)
     }
 
     fn below(&mut self, bound: u64) -> u64 {

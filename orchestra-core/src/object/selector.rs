@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use orchestra_macros::wire;
 
-use super::{At, IntoField, Map, Setting, Str, names};
+use super::{At, Few, IntoField, Map, Setting, Str, names};
 
 /// Which objects are meant: those that have all these labels and meet all these requirements.
 /// An empty selector selects everything.
@@ -16,7 +16,7 @@ pub struct LabelSelector {
     pub match_labels: Map<Str>,
     /// Requirements that its labels must meet.
     #[wire(atomic)]
-    pub match_expressions: Vec<Requirement>,
+    pub match_expressions: Few<Requirement>,
 }
 
 /// What is required of one label.
@@ -88,7 +88,7 @@ impl LabelSelector {
 impl<K: Into<Str>, V: Into<Str>> FromIterator<(K, V)> for LabelSelector {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(labels: I) -> Self {
         let match_labels = labels.into_iter().map(|(key, value)| (key, value.into())).collect();
-        Self { match_labels, match_expressions: Vec::new() }
+        Self { match_labels, match_expressions: Few::new() }
     }
 }
 

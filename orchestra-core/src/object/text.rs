@@ -145,17 +145,9 @@ impl Serialize for Str {
 
 impl<'de> Deserialize<'de> for Str {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Str;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Str, E> {
-                Ok(text.into())
-            }
-        }
-        deserializer.deserialize_str(Visitor)
+        let mut text = Self::EMPTY;
+        text.read_over(deserializer)?;
+        Ok(text)
     }
 }
 
@@ -164,5 +156,30 @@ impl Wire for Str {
     #[inline]
     fn is_absent(&self) -> bool {
         self.is_empty()
+    }
+
+    /// What is given where it goes without saying is mostly what goes without saying: the default's
+    /// memory, which is shared, then serves for both.
+    fn read_over<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(Over(self))
+    }
+
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        see(self);
+    }
+}
+
+struct Over<'a>(&'a mut Str);
+
+impl serde::de::Visitor<'_> for Over<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        if self.0 != text {
+            *self.0 = text.into();
+        }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use serde::de::{
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Str;
 use super::schema::Schema;
 
 /// A type that may be the value of a field.
@@ -35,6 +36,19 @@ pub trait Wire: Serialize + DeserializeOwned {
     /// Reads the value, which is not `null`, but may be what means as much.
     fn read_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         Self::read(deserializer).map(Some)
+    }
+
+    /// Reads the value, which is not `null`, in the place of this one.
+    fn read_over<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        if let Some(value) = Self::read_given(deserializer)? {
+            *self = value;
+        }
+        Ok(())
+    }
+
+    /// Shows the texts in it, which whoever sees them may exchange for equal ones that are shared.
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        let _ = see;
     }
 }
 
@@ -128,10 +142,33 @@ impl<'de, T: Wire> DeserializeSeed<'de> for Element<T> {
 
 /// Reads a field in place; `null` leaves it as it is.
 pub(crate) fn field<'de, T: Wire, A: MapAccess<'de>>(slot: &mut T, map: &mut A) -> Result<(), A::Error> {
-    if let Some(value) = map.next_value_seed(Given::<T>::new())? {
-        *slot = value;
+    map.next_value_seed(Over(slot))
+}
+
+/// Reads a value, that may be `null`, in the place of another.
+struct Over<'a, T>(&'a mut T);
+
+impl<'de, T: Wire> DeserializeSeed<'de> for Over<'_, T> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
     }
-    Ok(())
+}
+
+impl<'de, T: Wire> Visitor<'de> for Over<'_, T> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or null")
+    }
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.read_over(deserializer)
+    }
 }
 
 /// Reads something secret. serde's own errors quote the number or text that stands where something
@@ -348,9 +385,26 @@ pub(crate) fn write_tagged<T: Tagged, S: Serializer>(value: &T, serializer: S) -
     out.end()
 }
 
+/// What holds a list in one block of memory.
+pub(crate) trait Block<T>: Extend<T> {
+    /// An empty one with room for so many.
+    fn of_size(size: usize) -> Self;
+    /// Gives back the room that is not needed.
+    fn fit(&mut self);
+}
+
+impl<T> Block<T> for Vec<T> {
+    fn of_size(size: usize) -> Self {
+        Self::with_capacity(size)
+    }
+    fn fit(&mut self) {
+        self.shrink_to_fit();
+    }
+}
+
 /// Collects what comes, in a block of memory of just that size: lists are short and live long. The
 /// first few wait on the stack until it is known how many there are.
-pub(crate) fn collect<T, E>(mut next: impl FnMut() -> Result<Option<T>, E>) -> Result<Vec<T>, E> {
+pub(crate) fn collect<T, E, B: Block<T>>(mut next: impl FnMut() -> Result<Option<T>, E>) -> Result<B, E> {
     let mut first: [Option<T>; 4] = [const { None }; 4];
     let mut count = 0;
     while count < first.len() {
@@ -360,13 +414,13 @@ pub(crate) fn collect<T, E>(mut next: impl FnMut() -> Result<Option<T>, E>) -> R
         }
         count += 1;
     }
-    let mut list = Vec::with_capacity(count);
+    let mut list = B::of_size(count);
     list.extend(first.into_iter().flatten());
     if count == 4 {
         while let Some(element) = next()? {
-            list.push(element);
+            list.extend(Some(element));
         }
-        list.shrink_to_fit();
+        list.fit();
     }
     Ok(list)
 }
@@ -430,6 +484,9 @@ impl<T: Wire> Wire for Option<T> {
     fn read_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
         T::read_given(deserializer).map(|given| given.map(Some))
     }
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        self.iter_mut().for_each(|value| value.texts(see));
+    }
 }
 
 impl<T: Wire> Wire for Box<T> {
@@ -440,6 +497,9 @@ impl<T: Wire> Wire for Box<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::read(deserializer).map(Box::new)
     }
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        T::texts(self, see);
+    }
 }
 
 impl<T: Wire> Wire for Vec<T> {
@@ -448,18 +508,28 @@ impl<T: Wire> Wire for Vec<T> {
         self.is_empty()
     }
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListVisitor<T>(PhantomData<T>);
-        impl<'de, T: Wire> Visitor<'de> for ListVisitor<T> {
-            type Value = Vec<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-                collect(|| seq.next_element_seed(Element(PhantomData)))
-            }
-        }
-        deserializer.deserialize_seq(ListVisitor(PhantomData))
+        read_list(deserializer)
     }
+    fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
+        self.iter_mut().for_each(|item| item.texts(see));
+    }
+}
+
+/// Reads a list, none of whose elements is `null`.
+pub(crate) fn read_list<'de, T: Wire, B: Block<T>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<B, D::Error> {
+    struct ListVisitor<T, B>(PhantomData<(T, B)>);
+    impl<'de, T: Wire, B: Block<T>> Visitor<'de> for ListVisitor<T, B> {
+        type Value = B;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<B, A::Error> {
+            collect(|| seq.next_element_seed(Element(PhantomData)))
+        }
+    }
+    deserializer.deserialize_seq(ListVisitor(PhantomData))
 }
 
 impl Wire for serde_json::Value {

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
+use crate::random;
+
 use crate::store::{
     CommitError, Delivery, Entry, Key, Limits, Listing, Page, Revision, Scope, Store, StoreError, StoreId,
     Txn, Watch, WatchSource,
@@ -120,12 +122,8 @@ fn roll<T>(dice: &Mutex<Dice>, draw: impl FnOnce(&mut Dice) -> T) -> T {
 }
 
 impl Dice {
-    /// A number that looks random (splitmix64).
     const fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        random::next(&mut self.state)
     }
 
     fn hits(&mut self, of_a_thousand: u16) -> bool {

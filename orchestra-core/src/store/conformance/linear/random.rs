@@ -1,6 +1,6 @@
 //! [`Random`]: numbers from a seed.
 
-/// Numbers that look random and are the same for the same seed (splitmix64).
+/// Numbers that look random and are the same for the same seed.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -15,11 +15,7 @@ impl Random {
 
     /// Any number.
     pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        crate::random::next(&mut self.0)
     }
 
     /// A number less than another, which is not zero.

@@ -1,0 +1,10 @@
+use orchestra_core::control::{Controller, Plan, View};
+use orchestra_core::kinds::Pod;
+
+async fn pods(_pod: &Pod, _world: &View<'_>) -> Plan {
+    Plan::new()
+}
+
+fn main() {
+    Controller::new("pods", pods);
+}
