@@ -1,0 +1,256 @@
+//! Runs: one, or many.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::failure::{Failure, Found};
+use super::fault::{Counts, Fault};
+use super::injector::{Fate, Firing};
+use super::simulation::Simulation;
+use super::world::World;
+
+/// What came of a run in which nothing was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// From which seed.
+    pub seed: u64,
+    /// How many runs it took until every fault had bitten, each from the seed after the last one's.
+    pub rounds: u64,
+    /// All that happened, as a number: runs that differ in anything have others.
+    pub hash: u64,
+    /// How much happened.
+    pub steps: u64,
+    /// How many commits took effect, those of elections apart.
+    pub commits: u64,
+    /// How long it took, of virtual time.
+    pub virtual_time: Duration,
+    /// How often each fault was met.
+    pub faults: Counts,
+    /// The faults of the last round, one by one.
+    pub firings: Vec<Firing>,
+    /// Who led in the last round, one after the other.
+    pub terms: Vec<TermWon>,
+    /// When the leader [died for good](Simulation::leader_dies_at) in the last round, if it did.
+    pub leader_died: Option<Duration>,
+}
+
+/// A machine led from some time on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermWon {
+    /// When it learned that it does, since the beginning of the simulation.
+    pub at: Duration,
+    /// Which machine.
+    pub machine: String,
+    /// The number of the term.
+    pub number: u64,
+}
+
+/// What came of many runs in which nothing was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many.
+    pub seeds: u64,
+    /// How much happened.
+    pub steps: u64,
+    /// How many commits took effect, those of elections apart.
+    pub commits: u64,
+    /// How long they took, of virtual time.
+    pub virtual_time: Duration,
+    /// How often each fault was met.
+    pub faults: Counts,
+}
+
+impl Simulation {
+    /// How many runs there are at most until every fault has bitten.
+    pub const ROUNDS: u64 = 100;
+    /// How many steps a run may have.
+    pub const STEPS: u64 = 20_000_000;
+
+    /// Runs it: from its seed, and from the seeds after that until every fault has bitten.
+    ///
+    /// The variable `ORCHESTRA_SEED` replaces the seed, and `ORCHESTRA_FAULTS` has exactly the faults
+    /// met that it lists, as a failure's message does.
+    ///
+    /// # Errors
+    /// What was found. A fault that never bit is found, too.
+    pub fn run(&self) -> Result<Ran, Failure> {
+        let seed = variable("ORCHESTRA_SEED").and_then(|text| text.parse().ok()).unwrap_or(self.seed);
+        if let Some(listed) = variable("ORCHESTRA_FAULTS") {
+            let listed = listed.split(',').filter_map(Firing::parse).collect();
+            return self.once(seed, &Fate::Listed(listed));
+        }
+        let mut all = Ran { seed, ..Ran::default() };
+        for round in 0..Self::ROUNDS {
+            let ran = self.once(seed.wrapping_add(round), &Fate::Rates);
+            let ran = ran.map_err(|failure| self.shrink(failure))?;
+            all.add(ran);
+            if self.never_bit(&all.faults).is_empty() {
+                return Ok(all);
+            }
+        }
+        Err(self.nothing_shown(seed, all.faults))
+    }
+
+    /// Runs it once, from this seed, whether its faults bite or not.
+    ///
+    /// # Errors
+    /// What was found, with all the faults that were met.
+    pub fn replay(&self, seed: u64) -> Result<Ran, Failure> {
+        self.once(seed, &Fate::Rates)
+    }
+
+    /// Runs it from each of many seeds. The variable `ORCHESTRA_SEEDS` says how many instead, from the
+    /// first one on.
+    ///
+    /// # Errors
+    /// What was found first. A fault that never bit in any of them is found, too.
+    pub fn search(&self, seeds: Range<u64>) -> Result<Summary, Failure> {
+        let many = variable("ORCHESTRA_SEEDS").and_then(|text| text.parse::<u64>().ok());
+        let seeds = many.map_or(seeds.clone(), |many| seeds.start..seeds.start.saturating_add(many));
+        let only = variable("ORCHESTRA_SEED").and_then(|text| text.parse::<u64>().ok());
+        let seeds = only.map_or(seeds, |seed| seed..seed.saturating_add(1));
+        let mut all = Summary::default();
+        for seed in seeds.clone() {
+            let ran = self.once(seed, &Fate::Rates).map_err(|failure| self.shrink(failure))?;
+            all.seeds += 1;
+            all.steps += ran.steps;
+            all.commits += ran.commits;
+            all.virtual_time += ran.virtual_time;
+            all.faults.add(&ran.faults);
+        }
+        match only.is_none() && !self.never_bit(&all.faults).is_empty() {
+            true => Err(self.nothing_shown(seeds.start, all.faults)),
+            false => Ok(all),
+        }
+    }
+
+    /// The faults that were to be met, could have been, and changed nothing.
+    fn never_bit(&self, counts: &Counts) -> Vec<Fault> {
+        let can_be = |fault: &Fault| match fault {
+            Fault::Rewind => self.may_rewind(),
+            Fault::LostEffect => !self.handlers.is_empty(),
+            _ => true,
+        };
+        self.faults.enabled().filter(can_be).filter(|fault| counts.of(*fault).bit == 0).collect()
+    }
+
+    fn nothing_shown(&self, seed: u64, faults: Counts) -> Failure {
+        Failure {
+            found: Found::NeverBit(self.never_bit(&faults)),
+            seed,
+            step: 0,
+            at: Duration::ZERO,
+            story: Vec::new(),
+            faults,
+            firings: Vec::new(),
+            is_shrunk: false,
+            is_drawn: true,
+        }
+    }
+
+    /// Runs it once.
+    pub(crate) fn once(&self, seed: u64, fate: &Fate) -> Result<Ran, Failure> {
+        let mut world = World::new(self, seed, &self.faults, fate);
+        match self.live(&mut world) {
+            Ok(()) => Ok(Ran {
+                seed,
+                rounds: 1,
+                hash: world.hash,
+                steps: world.step,
+                commits: world.commits,
+                virtual_time: world.now,
+                faults: world.injector.counts.clone(),
+                firings: world.injector.fired().to_vec(),
+                terms: std::mem::take(&mut world.terms),
+                leader_died: world.leader_died,
+            }),
+            Err(found) => Err(Failure {
+                found,
+                seed,
+                step: world.step,
+                at: world.now,
+                story: world.story.in_words(),
+                faults: world.injector.counts.clone(),
+                firings: world.injector.fired().to_vec(),
+                is_shrunk: false,
+                is_drawn: matches!(fate, Fate::Rates),
+            }),
+        }
+    }
+
+    /// First things happen and go wrong; then everything is mended, and must become well.
+    pub(crate) fn live(&self, world: &mut World<'_>) -> Result<(), Found> {
+        let chaos = self.chaos();
+        while world.next_at().is_some_and(|at| at <= chaos) {
+            go_on(world)?;
+        }
+        world.heal();
+        found(world)?;
+        let Some(goal) = &self.goal else { return Ok(()) };
+        let deadline = chaos + self.within;
+        let mut state = goal(&world.truth);
+        let mut since = chaos;
+        let mut before = world.commits;
+        world.has_changed = false;
+        loop {
+            let next = world.next_at();
+            let is_past = |time: Duration| next.is_none_or(|next| next > time);
+            match &state {
+                Ok(()) if is_past(since.max(world.last_commit) + self.stays) => return Ok(()),
+                Ok(()) if is_past(deadline + self.stays) => {
+                    let commits = world.commits - before;
+                    return Err(Found::Restless { commits, lately: self.stays });
+                }
+                Err(reason) if is_past(deadline) => {
+                    return Err(Found::NotConverged { within: self.within, reason: reason.clone() });
+                }
+                _ => {}
+            }
+            if next.is_none_or(|next| next <= deadline) {
+                before = world.commits;
+            }
+            go_on(world)?;
+            if std::mem::take(&mut world.has_changed) {
+                let was = std::mem::replace(&mut state, goal(&world.truth));
+                match (&was, &state) {
+                    (Ok(()), Err(reason)) if world.now > deadline => {
+                        let after = world.now.saturating_sub(since);
+                        return Err(Found::NotStayed { after, reason: reason.clone() });
+                    }
+                    (Err(_), Ok(())) => since = world.now,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn go_on(world: &mut World<'_>) -> Result<(), Found> {
+    if world.step >= Simulation::STEPS {
+        return Err(Found::Endless);
+    }
+    world.go_on();
+    found(world)
+}
+
+fn found(world: &mut World<'_>) -> Result<(), Found> {
+    world.found.take().map_or(Ok(()), Err)
+}
+
+impl Ran {
+    fn add(&mut self, ran: Self) {
+        self.rounds += 1;
+        self.hash = self.hash.rotate_left(7) ^ ran.hash;
+        self.steps += ran.steps;
+        self.commits += ran.commits;
+        self.virtual_time += ran.virtual_time;
+        self.faults.add(&ran.faults);
+        self.firings = ran.firings;
+        (self.terms, self.leader_died) = (ran.terms, ran.leader_died);
+    }
+}
+
+/// A variable of the environment: the ways to have a test run otherwise than it says.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
