@@ -40,7 +40,7 @@ fn a_fleet_survives_everything() {
 
 #[test]
 fn a_fleet_without_an_election_survives_everything() {
-    passes(right(fleet::busy(0)).without_election().faults(Faults::everything().rewinds(16)).search(0..40));
+    passes(right(fleet::busy(0)).without_election().faults(Faults::everything().rewinds(16)).search(0..100));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Servers in a cloud, which are made and taken away by effects.
 #![allow(dead_code)] // each test uses its part
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use orchestra_core::client::Delete;
@@ -33,6 +33,8 @@ pub(crate) type Server = Object<ServerSpec>;
 #[derive(Default)]
 pub(crate) struct Cloud {
     pub(crate) machines: BTreeMap<String, String>,
+    /// A call may come late, after what it made was taken away.
+    pub(crate) taken_away: BTreeSet<String>,
     pub(crate) made: u32,
 }
 
@@ -43,7 +45,7 @@ const DELETE: &str = "delete-machine";
 fn create(world: &mut Outside, call: &EffectCall) -> Result<Value, String> {
     let server = call.input["server"].as_str().unwrap_or_default().to_owned();
     let cloud = world.state::<Cloud>();
-    if !cloud.machines.contains_key(&call.key) {
+    if !cloud.machines.contains_key(&call.key) && !cloud.taken_away.contains(&call.key) {
         cloud.made += 1;
         cloud.machines.insert(call.key.clone(), server);
     }
@@ -52,7 +54,9 @@ fn create(world: &mut Outside, call: &EffectCall) -> Result<Value, String> {
 
 fn delete(world: &mut Outside, call: &EffectCall) -> Result<Value, String> {
     let machine = call.input["machine"].as_str().unwrap_or_default();
-    world.state::<Cloud>().machines.remove(machine);
+    let cloud = world.state::<Cloud>();
+    cloud.machines.remove(machine);
+    cloud.taken_away.insert(machine.to_owned());
     Ok(Value::Null)
 }
 
