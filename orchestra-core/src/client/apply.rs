@@ -4,9 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::change::{Change, Part};
-use super::merge::{compare, fields_of, merge, prune, settle, twice};
+use super::compare::compare;
+use super::merge::{fields_of, merge, prune, settle, twice};
 use super::owners::{APPLY, Owners, without_system};
-use super::prepare::{Before, Draft, Next, SYSTEM_FIELDS, expect, of_part, with_status};
+use super::prepare::{Before, Draft, Next, SYSTEM_FIELDS, expect, of_part, set_status};
 use crate::object::Problem;
 use crate::{Error, Result};
 
@@ -32,7 +33,7 @@ pub(super) fn draft(
         let path = element.paths().into_iter().next().unwrap_or_default();
         return Err(change.invalid(Problem { path, text: "is there twice in one list".into() }));
     }
-    let set = of_part(change, without_system(&fields_of(&said, place)).difference(&keys_filled_in));
+    let set = of_part(change, without_system(fields_of(&said, place)).difference(&keys_filled_in));
 
     let writer = change.writer(APPLY);
     let Some(before) = before else {
@@ -47,7 +48,7 @@ pub(super) fn draft(
     let mut owners = before.owners.clone();
     if owners.is_empty() {
         owners = Owners::of_old(
-            &of_part(change, fields_of(&before.tree, place)),
+            of_part(change, fields_of(&before.tree, place)),
             change.model.kind().api_version(),
         );
     }
@@ -55,7 +56,9 @@ pub(super) fn draft(
     let kept = owners.others(&writer).union(&set);
     let mut tree = prune(&merged, place, &owners.own(&writer), &kept);
     if change.part == Part::Status {
-        tree = with_status(&before.tree, tree.get("status"));
+        let status = tree.get("status").cloned();
+        tree = before.tree.clone();
+        set_status(&mut tree, status);
     }
     // Controllers say what is so already, again and again: then there is nothing to be at odds about.
     if tree == before.tree {

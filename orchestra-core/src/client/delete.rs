@@ -1,7 +1,8 @@
 //! Deleting: at once, or once everybody has agreed who must.
 
 use super::change::{Change, Delete, Dependents, Part, Policy, Review};
-use super::prepare::{Before, Prepared, ask, expect, gone, stored, unchanged};
+use super::prepare::{Before, Prepared, ask, expect};
+use super::transaction::{gone, json, stored, unchanged};
 use crate::Result;
 use crate::kinds::{Pod, PodPhase};
 use crate::object::{AnyObject, Metadata, Revision, Timestamp};
@@ -61,7 +62,8 @@ pub(super) fn delete(change: &Change, before: Before, how: &Delete, policy: &Pol
     if object.metadata() == before.metadata() {
         return Ok(unchanged(change, &before));
     }
-    stored(change, Some(before.at), object, also)
+    let json = json(change, &object, None)?;
+    Ok(stored(change, Some(before.at), object, json, also))
 }
 
 fn revision_text(revision: Revision) -> String {

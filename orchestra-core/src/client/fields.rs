@@ -34,7 +34,7 @@ pub(super) struct Node {
 
 /// The step into a field of a struct or an entry of a map.
 pub(super) fn field_step(name: &str) -> String {
-    format!("f:{name}")
+    ["f:", name].concat()
 }
 
 /// The step to an element of a list by its keys. JSON's maps are sorted, so that it has one form.
@@ -64,12 +64,18 @@ impl FieldSet {
     /// Writes it as it is stored.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        let entries = self.0.iter().map(|(step, node)| {
-            let mut inside = node.below.to_value();
-            if let (Value::Object(map), true) = (&mut inside, node.member && !node.below.is_empty()) {
+        self.clone().into_value()
+    }
+
+    /// The same, when the set itself is not needed any more.
+    pub(super) fn into_value(self) -> Value {
+        let entries = self.0.into_iter().map(|(step, node)| {
+            let is_both = node.member && !node.below.is_empty();
+            let mut inside = node.below.into_value();
+            if let (Value::Object(map), true) = (&mut inside, is_both) {
                 map.insert(".".into(), Value::Object(Map::new()));
             }
-            (step.clone(), inside)
+            (step, inside)
         });
         Value::Object(entries.collect())
     }
@@ -116,6 +122,31 @@ impl FieldSet {
         self.0.remove(step);
     }
 
+    /// Takes one field out. What is below it stays.
+    pub(super) fn take(&mut self, path: &[&str]) {
+        let [step, rest @ ..] = path else { return };
+        let Some(node) = self.0.get_mut(*step) else { return };
+        match rest {
+            [] => node.member = false,
+            rest => node.below.take(rest),
+        }
+        if !node.member && node.below.is_empty() {
+            self.0.remove(*step);
+        }
+    }
+
+    /// Takes out what the other has. A field stays when only what is below it is taken.
+    pub(super) fn subtract(&mut self, other: &Self) {
+        for (step, theirs) in &other.0 {
+            let Some(own) = self.0.get_mut(step) else { continue };
+            own.member &= !theirs.member;
+            own.below.subtract(&theirs.below);
+            if !own.member && own.below.is_empty() {
+                self.0.remove(step);
+            }
+        }
+    }
+
     pub(super) fn union(mut self, other: &Self) -> Self {
         for (step, theirs) in &other.0 {
             let own = self.0.entry(step.clone()).or_default();
@@ -126,32 +157,20 @@ impl FieldSet {
     }
 
     pub(super) fn intersection(&self, other: &Self) -> Self {
-        self.both(other, |own, theirs| own && theirs, |_| None, Self::intersection)
-    }
-
-    /// The fields that the other does not have. A field stays when only what is below it is taken.
-    pub(super) fn difference(&self, other: &Self) -> Self {
-        self.both(other, |own, theirs| own && !theirs, |own| Some(own.clone()), Self::difference)
-    }
-
-    fn both(
-        &self,
-        other: &Self,
-        member: fn(bool, bool) -> bool,
-        alone: fn(&Node) -> Option<Node>,
-        below: fn(&Self, &Self) -> Self,
-    ) -> Self {
         let nodes = self.0.iter().filter_map(|(step, own)| {
-            let node = match other.0.get(step) {
-                None => alone(own)?,
-                Some(theirs) => Node {
-                    member: member(own.member, theirs.member),
-                    below: below(&own.below, &theirs.below),
-                },
-            };
+            let theirs = other.0.get(step)?;
+            let node =
+                Node { member: own.member && theirs.member, below: own.below.intersection(&theirs.below) };
             (node.member || !node.below.is_empty()).then(|| (step.clone(), node))
         });
         Self(nodes.collect())
+    }
+
+    /// The fields that the other does not have.
+    pub(super) fn difference(&self, other: &Self) -> Self {
+        let mut left = self.clone();
+        left.subtract(other);
+        left
     }
 }
 

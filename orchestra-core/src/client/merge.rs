@@ -1,4 +1,4 @@
-//! Merging and comparing objects by their shape, as Kubernetes' structured merge does: maps entry by
+//! Merging objects by their shape, as Kubernetes' structured merge does: maps entry by
 //! entry, lists with keys element by element, everything else as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ pub(super) struct Place {
 
 /// What stands at a place, by how it is merged.
 #[derive(Clone, Copy)]
-enum Form<'v> {
+pub(super) enum Form<'v> {
     /// One value, whatever is in it.
     Leaf,
     /// Entries of their own.
@@ -63,11 +63,11 @@ impl Place {
         self.schema.field(name).is_some()
     }
 
-    const fn is_struct(self) -> bool {
+    pub(super) const fn is_struct(self) -> bool {
         matches!(self.schema, Schema::Struct(_) | Schema::OneOf(_))
     }
 
-    fn form(self, value: &Value) -> Form<'_> {
+    pub(super) fn form(self, value: &Value) -> Form<'_> {
         let atomic = self.merge == Merge::Atomic || matches!(self.schema, Schema::Struct(it) if it.atomic);
         match (value, self.merge) {
             _ if atomic => Form::Leaf,
@@ -92,9 +92,17 @@ impl Place {
     }
 }
 
-impl Form<'_> {
+impl<'v> Form<'v> {
+    /// What stands under a name, if it is a map.
+    pub(super) fn entry(self, name: &str) -> Option<&'v Value> {
+        match self {
+            Self::Map(map) => map.get(name),
+            _ => None,
+        }
+    }
+
     /// Whether it is a map or list without anything in it, which counts as one value.
-    fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         match self {
             Self::Leaf => false,
             Self::Map(map) => map.is_empty(),
@@ -132,96 +140,6 @@ pub(super) fn fields_of(value: &Value, place: Place) -> FieldSet {
     let mut set = FieldSet::default();
     collect(value, place, &mut Vec::new(), &mut set);
     set
-}
-
-/// What differs between two values.
-#[derive(Default)]
-pub(super) struct Difference {
-    /// What is there now and was not, or was something else.
-    pub(super) set: FieldSet,
-    /// What is not there any more.
-    pub(super) removed: FieldSet,
-}
-
-/// What differs between an object as it was, if there was one, and as it is.
-pub(super) fn compare(old: Option<&Value>, new: Option<&Value>, place: Place) -> Difference {
-    let mut difference = Difference::default();
-    compare_at(old, new, place, &mut Vec::new(), &mut difference);
-    difference
-}
-
-fn compare_at(
-    old: Option<&Value>,
-    new: Option<&Value>,
-    place: Place,
-    path: &mut Vec<String>,
-    out: &mut Difference,
-) {
-    if old == new {
-        return;
-    }
-    // Nothing, and `null`, are of any form.
-    let old_form = old.filter(|value| !value.is_null()).map(|value| place.form(value));
-    let new_form = new.filter(|value| !value.is_null()).map(|value| place.form(value));
-    let divided = match (old_form, new_form) {
-        (Some(Form::Leaf), _) | (_, Some(Form::Leaf)) => false,
-        (old, new) => !(old.is_none_or(Form::is_empty) && new.is_none_or(Form::is_empty)),
-    };
-    if divided {
-        let (before, after) = (children(old_form), children(new_form));
-        let steps: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for step in steps {
-            let ((old, inside), (new, _)) = match (before.get(step), after.get(step)) {
-                (Some(old), Some(new)) => ((Some(old.0), old.1), (Some(new.0), new.1)),
-                (Some(old), None) => ((Some(old.0), old.1), (None, old.1)),
-                (None, Some(new)) => ((None, new.1), (Some(new.0), new.1)),
-                (None, None) => continue,
-            };
-            path.push(step.clone());
-            compare_at(old, new, inside.of(place), path, out);
-            path.pop();
-        }
-    }
-    match (old, new) {
-        (_, None) => out.removed.insert(path),
-        // A struct does not come to be of its own, only its fields do.
-        _ if divided && place.is_struct() && !path.last().is_some_and(|step| step.starts_with("k:")) => {}
-        (None, Some(_)) => out.set.insert(path),
-        (Some(_), Some(_)) if !divided => out.set.insert(path),
-        _ => {}
-    }
-}
-
-/// What is below a place, by its step.
-type Children<'v> = BTreeMap<String, (&'v Value, Inside<'v>)>;
-
-/// Which place a child stands at.
-#[derive(Clone, Copy)]
-enum Inside<'v> {
-    Entry(&'v str),
-    Item,
-}
-
-impl Inside<'_> {
-    fn of(self, place: Place) -> Place {
-        match self {
-            Self::Entry(name) => place.child(name),
-            Self::Item => place.item(),
-        }
-    }
-}
-
-fn children(form: Option<Form<'_>>) -> Children<'_> {
-    match form {
-        None | Some(Form::Leaf) => Children::new(),
-        Some(Form::Map(map)) => map
-            .iter()
-            .map(|(name, value)| (field_step(name), (value, Inside::Entry(name.as_str()))))
-            .collect(),
-        Some(Form::List(list, elements)) => {
-            list.iter().map(|item| (elements.step(item), (item, Inside::Item))).collect()
-        }
-    }
 }
 
 /// What is there with what somebody says put over it. Nothing is removed.
@@ -436,9 +354,8 @@ pub(super) fn twice(value: &Value, place: Place) -> Option<FieldSet> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::client::compare::compare;
     use crate::manifest::Registry;
     use crate::object::sample::Sampler;
 
@@ -484,23 +401,5 @@ mod tests {
             count += 1;
         }
         assert!(count > 200, "{count}");
-    }
-
-    #[test]
-    fn nothing_and_null_are_of_any_form() {
-        let place = Place::root(&Schema::Any);
-        let set = |value: Value| FieldSet::from_value(&value);
-        for (old, new, changed, removed) in [
-            (json!({"a": null}), json!({"a": {"b": 1}}), json!({"f:a": {"f:b": {}}}), json!({})),
-            (json!({}), json!({"a": {"b": 1}}), json!({"f:a": {".": {}, "f:b": {}}}), json!({})),
-            (json!({"a": {"b": 1}}), json!({}), json!({}), json!({"f:a": {".": {}, "f:b": {}}})),
-            (json!({"a": {"b": 1}}), json!({"a": 2}), json!({"f:a": {}}), json!({})),
-            (json!({"a": {}}), json!({"a": []}), json!({"f:a": {}}), json!({})),
-            (json!({"a": {}}), json!({"a": {"b": 1}}), json!({"f:a": {"f:b": {}}}), json!({})),
-            (json!({"a": [1]}), json!({"a": [2]}), json!({"f:a": {}}), json!({})),
-        ] {
-            let difference = compare(Some(&old), Some(&new), place);
-            assert_eq!((difference.set, difference.removed), (set(changed), set(removed)), "{old} {new}");
-        }
     }
 }

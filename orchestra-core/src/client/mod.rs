@@ -44,15 +44,18 @@
 mod access;
 mod apply;
 mod change;
+mod compare;
 mod delete;
 mod fields;
 mod key;
 mod merge;
+mod observe;
 mod owners;
 mod patch;
 mod prepare;
 mod query;
 mod stored;
+mod transaction;
 mod watch;
 
 pub use access::{Client, MOST_ATTEMPTS, MOST_NAMES};

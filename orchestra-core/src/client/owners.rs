@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::fields::{FieldSet, field_step};
-use super::merge::Difference;
-use crate::object::{FieldPath, ManagedFields, Str, Timestamp};
+use super::compare::Difference;
+use super::fields::FieldSet;
+use crate::object::{Few, FieldPath, ManagedFields, Str, Timestamp};
 
 /// How many entries of managers that update rather than apply an object keeps. What is older is put
 /// together under one name, as Kubernetes does.
@@ -19,28 +19,27 @@ pub(super) const UPDATE: &str = "Update";
 
 /// Fields that are nobody's: by them an object is known, or the store writes them.
 const SYSTEM: [&[&str]; 13] = [
-    &["apiVersion"],
-    &["kind"],
-    &["metadata"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "uid"],
-    &["metadata", "resourceVersion"],
-    &["metadata", "generation"],
-    &["metadata", "creationTimestamp"],
-    &["metadata", "deletionTimestamp"],
-    &["metadata", "deletionGracePeriodSeconds"],
-    &["metadata", "managedFields"],
-    &["metadata", "selfLink"],
+    &["f:apiVersion"],
+    &["f:kind"],
+    &["f:metadata"],
+    &["f:metadata", "f:name"],
+    &["f:metadata", "f:namespace"],
+    &["f:metadata", "f:uid"],
+    &["f:metadata", "f:resourceVersion"],
+    &["f:metadata", "f:generation"],
+    &["f:metadata", "f:creationTimestamp"],
+    &["f:metadata", "f:deletionTimestamp"],
+    &["f:metadata", "f:deletionGracePeriodSeconds"],
+    &["f:metadata", "f:managedFields"],
+    &["f:metadata", "f:selfLink"],
 ];
 
 /// The same set without the fields that are nobody's.
-pub(super) fn without_system(fields: &FieldSet) -> FieldSet {
-    let mut system = FieldSet::default();
+pub(super) fn without_system(mut fields: FieldSet) -> FieldSet {
     for path in SYSTEM {
-        system.insert(&path.iter().map(|name| field_step(name)).collect::<Vec<_>>());
+        fields.take(path);
     }
-    fields.difference(&system)
+    fields
 }
 
 /// A field that somebody else set, to something else.
@@ -123,17 +122,17 @@ impl Owners {
         Self(owners.filter(|owner| !owner.fields.is_empty()).collect())
     }
 
-    pub(super) fn write(&self) -> Vec<ManagedFields> {
-        let entry = |owner: &Owner| ManagedFields {
-            manager: owner.manager.clone(),
-            operation: owner.operation.clone(),
-            api_version: owner.api_version.clone(),
+    pub(super) fn into_entries(self) -> Few<ManagedFields> {
+        let entry = |owner: Owner| ManagedFields {
+            manager: owner.manager,
+            operation: owner.operation,
+            api_version: owner.api_version,
             time: owner.time,
             fields_type: "FieldsV1".into(),
-            fields_v1: owner.fields.to_value(),
-            subresource: owner.subresource.clone(),
+            fields_v1: owner.fields.into_value(),
+            subresource: owner.subresource,
         };
-        self.0.iter().map(entry).collect()
+        self.0.into_iter().map(entry).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -141,7 +140,7 @@ impl Owners {
     }
 
     /// One owner of everything, for an object that was stored without saying whose it is.
-    pub(super) fn of_old(fields: &FieldSet, api_version: &'static str) -> Self {
+    pub(super) fn of_old(fields: FieldSet, api_version: &'static str) -> Self {
         let fields = without_system(fields);
         let (manager, operation) = (BEFORE.into(), UPDATE.into());
         let owner = Owner {
@@ -183,14 +182,17 @@ impl Owners {
     /// After a change, a field that differs is not theirs any more who set it before.
     pub(super) fn take_from_others(&mut self, writer: &Writer<'_>, difference: &Difference) {
         for owner in self.0.iter_mut().filter(|owner| !owner.is(writer)) {
-            owner.fields = owner.fields.difference(&difference.set).difference(&difference.removed);
+            owner.fields.subtract(&difference.set);
+            owner.fields.subtract(&difference.removed);
         }
     }
 
     /// After an update, what was changed is the writer's.
-    pub(super) fn give(&mut self, writer: &Writer<'_>, difference: &Difference) {
-        let changed = without_system(&difference.set);
-        let fields = self.own(writer).union(&changed).difference(&difference.removed);
+    pub(super) fn give(&mut self, writer: &Writer<'_>, difference: Difference) {
+        let own = self.0.iter_mut().find(|owner| owner.is(writer));
+        let own = own.map(|owner| std::mem::take(&mut owner.fields)).unwrap_or_default();
+        let mut fields = own.union(&without_system(difference.set));
+        fields.subtract(&difference.removed);
         self.set(writer, fields);
     }
 
@@ -237,10 +239,8 @@ impl Owners {
     /// Those who apply first, then by time, as Kubernetes lists them.
     fn sort(&mut self) {
         self.0.sort_by(|a, b| {
-            let rank = |owner: &Owner| {
-                (owner.operation.clone(), owner.time, owner.manager.clone(), owner.subresource.clone())
-            };
-            rank(a).cmp(&rank(b))
+            let [a, b] = [a, b].map(|it| (&it.operation, it.time, &it.manager, &it.subresource));
+            a.cmp(&b)
         });
     }
 

@@ -83,9 +83,8 @@ impl Patch {
         Self::Json(operations.into_iter().collect())
     }
 
-    /// Changes a tree; on an error it is as it was.
-    pub(crate) fn apply(&self, tree: &Value, to: &ObjectName) -> Result<Value> {
-        let mut tree = tree.clone();
+    /// What it makes of a tree.
+    pub(crate) fn apply(&self, mut tree: Value, to: &ObjectName) -> Result<Value> {
         match self {
             Self::Merge(patch) if depth(patch) > MOST_DEPTH => return Err(to.refused(TOO_DEEP)),
             Self::Merge(patch) => merge(&mut tree, patch),
@@ -355,7 +354,7 @@ mod tests {
 
     fn apply(patch: &Patch, tree: &Value) -> Result<Value, String> {
         let name = ObjectName::new(Kind::namespaced("v1", "Pod"), "", "web").unwrap();
-        patch.apply(tree, &name).map_err(|error| error.to_string())
+        patch.apply(tree.clone(), &name).map_err(|error| error.to_string())
     }
 
     #[test]

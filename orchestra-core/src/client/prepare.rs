@@ -4,13 +4,16 @@
 use serde_json::{Map, Value};
 
 use super::change::{Action, Change, Part, Policy, Review};
+use super::compare::compare;
 use super::fields::{FieldSet, field_step};
-use super::merge::{Place, compare};
+use super::key::ObjectName;
+use super::merge::Place;
 use super::owners::{Owners, UPDATE, Writer};
-use super::patch::depth;
-use super::{apply, delete};
+use super::patch::{Patch, depth};
+use super::transaction::{seal, unchanged};
+use super::{apply, delete, observe};
 use crate::object::{AnyObject, Metadata, Revision};
-use crate::store::{Entry, Expect, Key, Txn, Write};
+use crate::store::{Entry, Key, Txn};
 use crate::{Error, Result};
 
 /// How deep an object may be: so many steps to its deepest place. What is much deeper could be stored,
@@ -85,7 +88,7 @@ pub fn prepare(change: &Change, current: Option<&Entry>, policy: &Policy) -> Res
         (_, None) => Err(change.name.not_found()),
         (Action::Replace(tree), Some(before)) => replace(change, before, tree.clone(), policy),
         (Action::Patch(patch), Some(before)) => {
-            let tree = patch.apply(&before.whole_tree()?, &change.name)?;
+            let tree = patch.apply(before.shown_to(patch, &change.name, change.part)?, &change.name)?;
             replace(change, before, tree, policy)
         }
         (Action::Delete(how), Some(before)) => delete::delete(change, before, how, policy),
@@ -129,17 +132,38 @@ pub(super) struct Before {
 }
 
 impl Before {
-    fn read(change: &Change, entry: &Entry) -> Result<Self> {
-        let object = super::stored::read_any(&change.model, entry)?;
+    pub(super) fn read(change: &Change, entry: &Entry) -> Result<Self> {
+        let mut object = super::stored::read_any(&change.model, entry)?;
         let owners = Owners::read(&object.metadata().managed_fields);
-        let mut tree = object.to_value()?;
-        strip(&mut tree);
+        let tree = bare(&mut object)?;
         Ok(Self { object, tree, owners, at: entry.modified })
     }
 
-    /// The object as whoever patches it sees it.
-    fn whole_tree(&self) -> Result<Value> {
-        self.object.to_value()
+    /// The object as whoever patches it sees it; of that, what the patch can have to do with.
+    fn shown_to(&self, patch: &Patch, name: &ObjectName, part: Part) -> Result<Value> {
+        let owners = &self.metadata().managed_fields;
+        // Entries that own nothing can be the way to say that all owners are to be forgotten.
+        let says_owners = !owners.is_empty() && self.owners.is_empty();
+        let Patch::Merge(said) = patch else { return self.object.to_value() };
+        if says_owners || said.pointer("/metadata/managedFields").is_some() {
+            return self.object.to_value();
+        }
+        if part == Part::Status && self.is_named(name) {
+            // Of the rest it matters only what the patch itself says.
+            let status = self.tree.get("status").map(|status| ("status".to_owned(), status.clone()));
+            return Ok(status.into_iter().collect());
+        }
+        let mut tree = self.tree.clone();
+        if let Some(Value::Object(metadata)) = tree.get_mut("metadata") {
+            metadata.insert("resourceVersion".into(), self.at.to_string().into());
+        }
+        Ok(tree)
+    }
+
+    /// Whether it says of itself that it is what its key says.
+    pub(super) fn is_named(&self, name: &ObjectName) -> bool {
+        let metadata = self.metadata();
+        metadata.name == *name.name() && metadata.namespace == *name.namespace()
     }
 
     pub(super) fn metadata(&self) -> &Metadata {
@@ -147,12 +171,18 @@ impl Before {
     }
 }
 
-/// Takes out of a tree what is not compared: it changes with every write.
-fn strip(tree: &mut Value) {
+/// The object as its type writes it, without what is not compared, since it changes with every write.
+fn bare(object: &mut AnyObject) -> Result<Value> {
+    // To write who owns what would be most of the work.
+    let owners = std::mem::take(&mut object.metadata_mut().managed_fields);
+    let tree = object.to_value();
+    object.metadata_mut().managed_fields = owners;
+    let mut tree = tree?;
     if let Some(Value::Object(metadata)) = tree.get_mut("metadata") {
         metadata.remove("managedFields");
         metadata.remove("resourceVersion");
     }
+    Ok(tree)
 }
 
 /// The object as it is to be, before defaults, rules and checks.
@@ -180,7 +210,7 @@ impl Next {
 }
 
 /// Puts a tree in the place of the object, as far as it may.
-fn replace(change: &Change, before: Before, tree: Value, policy: &Policy) -> Result<Prepared> {
+fn replace(change: &Change, mut before: Before, tree: Value, policy: &Policy) -> Result<Prepared> {
     let given = tree.get("metadata");
     let text =
         |name: &str| given.and_then(|given| given.get(name)).and_then(Value::as_str).unwrap_or_default();
@@ -197,10 +227,18 @@ fn replace(change: &Change, before: Before, tree: Value, policy: &Policy) -> Res
         }
     }
     let reset = given.and_then(|given| given.get("managedFields")).is_some_and(is_one_empty);
-    let tree = match change.part {
-        Part::Main => tree,
-        Part::Status => with_status(&before.tree, tree.get("status")),
+    if change.part == Part::Main {
+        return finish(change, Some(before), Draft { tree, owners: Next::Update { reset } }, policy);
+    }
+    let status = match tree {
+        Value::Object(mut map) => map.remove("status"),
+        _ => None,
     };
+    if !reset && let Some(prepared) = observe::observe(change, &mut before, status.as_ref(), policy)? {
+        return Ok(prepared);
+    }
+    let mut tree = before.tree.clone();
+    set_status(&mut tree, status);
     finish(change, Some(before), Draft { tree, owners: Next::Update { reset } }, policy)
 }
 
@@ -209,16 +247,14 @@ fn is_one_empty(list: &Value) -> bool {
     matches!(list.as_array().map(Vec::as_slice), Some([Value::Object(only)]) if only.is_empty())
 }
 
-/// A tree with another status.
-pub(super) fn with_status(tree: &Value, status: Option<&Value>) -> Value {
-    let mut tree = tree.clone();
-    if let Value::Object(map) = &mut tree {
+/// Gives a tree another status.
+pub(super) fn set_status(tree: &mut Value, status: Option<Value>) {
+    if let Value::Object(map) = tree {
         match status {
-            Some(status) => drop(map.insert("status".into(), status.clone())),
+            Some(status) => drop(map.insert("status".into(), status)),
             None => drop(map.remove("status")),
         }
     }
-    tree
 }
 
 /// Checks that the object is the one that is meant, as far as that was said.
@@ -236,11 +272,16 @@ pub(super) fn expect(change: &Change, before: &Before, uid: &str, revision: &str
 }
 
 /// Makes an object of a draft, and a transaction of that.
-fn finish(change: &Change, before: Option<Before>, draft: Draft, policy: &Policy) -> Result<Prepared> {
+pub(super) fn finish(
+    change: &Change,
+    mut before: Option<Before>,
+    draft: Draft,
+    policy: &Policy,
+) -> Result<Prepared> {
     let mut tree = draft.tree;
     put_system_fields(change, before.as_ref(), &mut tree)?;
     if change.part == Part::Main && change.model.has_status() {
-        tree = with_status(&tree, before.as_ref().and_then(|before| before.tree.get("status")));
+        set_status(&mut tree, before.as_ref().and_then(|before| before.tree.get("status")).cloned());
     }
     if let Some(before) = &before
         && policy.rules.is_empty()
@@ -254,11 +295,10 @@ fn finish(change: &Change, before: Option<Before>, draft: Draft, policy: &Policy
     let (mut object, also) = admit(change, before.as_ref(), object, policy)?;
     check(change, before.as_ref(), &object)?;
 
-    let mut after = object.to_value()?;
-    strip(&mut after);
+    let mut after = bare(&mut object)?;
     let generation = match &before {
         None => 1,
-        Some(before) if desired(&before.tree) == desired(&after) => before.metadata().generation,
+        Some(before) if desired(&before.tree).eq(desired(&after)) => before.metadata().generation,
         Some(before) => before.metadata().generation.saturating_add(1),
     };
     object.metadata_mut().generation = generation;
@@ -270,24 +310,21 @@ fn finish(change: &Change, before: Option<Before>, draft: Draft, policy: &Policy
         Next::Update { .. } => UPDATE,
         Next::Applied(_) => super::owners::APPLY,
     });
-    let mut owners = match draft.owners {
-        Next::Applied(owners) => owners,
-        Next::Update { reset: true } => Owners::default(),
-        Next::Update { reset: false } => updated(change, &writer, before.as_ref(), &after),
-    };
     if let Some(before) = &before
         && before.tree == after
-        && before.owners.same_as(&owners)
+        && match &draft.owners {
+            Next::Update { reset: true } => before.owners.same_as(&Owners::default()),
+            next => next.same_as(&before.owners),
+        }
     {
         return Ok(unchanged(change, before));
     }
-    owners.settle(&writer);
-    object.metadata_mut().managed_fields = owners.write().into();
-    object.metadata_mut().resource_version = before.as_ref().map_or(Revision::default(), |before| before.at);
-    if delete::is_gone(object.metadata(), &object) {
-        return Ok(gone(change, before.as_ref(), object, also));
-    }
-    stored(change, before.as_ref().map(|before| before.at), object, also)
+    let owners = match draft.owners {
+        Next::Applied(owners) => owners,
+        Next::Update { reset: true } => Owners::default(),
+        Next::Update { reset: false } => updated(change, &writer, before.as_mut(), &after),
+    };
+    seal(change, &writer, before.as_ref(), owners, (object, after), also)
 }
 
 impl Change {
@@ -309,22 +346,27 @@ impl Change {
     }
 }
 
-/// The owners after an update.
-fn updated(change: &Change, writer: &Writer<'_>, before: Option<&Before>, after: &Value) -> Owners {
+/// The owners after an update, made of those before it.
+pub(super) fn updated(
+    change: &Change,
+    writer: &Writer<'_>,
+    before: Option<&mut Before>,
+    after: &Value,
+) -> Owners {
     let Some(before) = before else {
         let mut owners = Owners::default();
         let mut difference = compare(None, Some(after), change.place());
         difference.set = of_part(change, difference.set);
-        owners.give(writer, &difference);
+        owners.give(writer, difference);
         return owners;
     };
-    let mut owners = before.owners.clone();
+    let mut owners = std::mem::take(&mut before.owners);
     // Of an object that nobody ever said anything about, nothing is noted until somebody applies it.
     if !owners.is_empty() {
         let mut difference = compare(Some(&before.tree), Some(after), change.place());
         owners.take_from_others(writer, &difference);
         difference.set = of_part(change, difference.set);
-        owners.give(writer, &difference);
+        owners.give(writer, difference);
     }
     owners
 }
@@ -338,10 +380,9 @@ pub(super) fn of_part(change: &Change, mut fields: FieldSet) -> FieldSet {
 }
 
 /// What an object says that is neither about itself nor observed.
-fn desired(tree: &Value) -> Map<String, Value> {
+fn desired(tree: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let own = |name: &str| !matches!(name, "apiVersion" | "kind" | "metadata" | "status");
-    let entries = tree.as_object().into_iter().flatten().filter(|(name, _)| own(name));
-    entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    tree.as_object().into_iter().flatten().filter(move |(name, _)| own(name))
 }
 
 /// Puts in what is the store's business, whatever was said.
@@ -387,6 +428,9 @@ fn admit(
     object: AnyObject,
     policy: &Policy,
 ) -> Result<(AnyObject, Txn)> {
+    if policy.rules.is_empty() {
+        return Ok((object, Txn::new()));
+    }
     let system = object.metadata().clone();
     let mut review = Review {
         old: before.map(|before| &before.object),
@@ -417,7 +461,7 @@ pub(super) fn ask(change: &Change, policy: &Policy, review: &mut Review<'_>) -> 
     Ok(())
 }
 
-fn check(change: &Change, before: Option<&Before>, object: &AnyObject) -> Result<()> {
+pub(super) fn check(change: &Change, before: Option<&Before>, object: &AnyObject) -> Result<()> {
     let problems = object.problems();
     if !problems.is_empty() {
         return Err(change.invalid(problems));
@@ -430,47 +474,4 @@ fn check(change: &Change, before: Option<&Before>, object: &AnyObject) -> Result
         }
     }
     Ok(())
-}
-
-/// No transaction to speak of: only that it is so.
-pub(super) fn unchanged(change: &Change, before: &Before) -> Prepared {
-    let txn = Txn::new().guard(change.key(), Expect::At(before.at));
-    Prepared { key: change.key(), txn, object: before.object.clone(), outcome: Outcome::Unchanged }
-}
-
-/// The transaction that stores an object.
-pub(super) fn stored(
-    change: &Change,
-    at: Option<Revision>,
-    object: AnyObject,
-    also: Txn,
-) -> Result<Prepared> {
-    let key = change.key();
-    let mut bare = object.clone();
-    bare.metadata_mut().resource_version = Revision::default();
-    let json = serde_json::to_vec(&bare)
-        .map_err(|source| Error::Encode { kind: change.model.kind().name(), source: source.into() })?;
-    let (txn, outcome) = match at {
-        None => (Txn::new().put_new(key.clone(), json), Outcome::Created),
-        Some(at) => (Txn::new().put_at(key.clone(), at, json), Outcome::Updated),
-    };
-    Ok(Prepared { key, txn: and(txn, &also), object, outcome })
-}
-
-/// The transaction that takes an object away.
-pub(super) fn gone(change: &Change, before: Option<&Before>, object: AnyObject, also: Txn) -> Prepared {
-    let key = change.key();
-    let txn = match before {
-        Some(before) => Txn::new().delete_at(key.clone(), before.at),
-        None => Txn::new().guard(key.clone(), Expect::Absent),
-    };
-    Prepared { key, txn: and(txn, &also), object, outcome: Outcome::Deleted }
-}
-
-fn and(txn: Txn, also: &Txn) -> Txn {
-    let txn = also.guards().iter().fold(txn, |txn, guard| txn.guard(guard.key.clone(), guard.expect));
-    also.writes().iter().fold(txn, |txn, write| match write {
-        Write::Put(key, value) => txn.put(key.clone(), value.clone()),
-        Write::Delete(key) => txn.delete(key.clone()),
-    })
 }

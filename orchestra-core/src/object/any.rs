@@ -33,6 +33,7 @@ trait Erased: Any + Send + Sync {
     fn fill_in(&mut self);
     fn problems(&self) -> Problems;
     fn to_value(&self) -> serde_json::Result<Value>;
+    fn observed(&self, status: &Value) -> Option<(Box<dyn Erased>, Option<Value>)>;
     fn to_box(&self) -> Box<dyn Erased>;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn as_any(&self) -> &dyn Any;
@@ -67,6 +68,10 @@ impl<R: Resource> Erased for R {
     }
     fn to_value(&self) -> serde_json::Result<Value> {
         serde_json::to_value(self)
+    }
+    fn observed(&self, status: &Value) -> Option<(Box<dyn Erased>, Option<Value>)> {
+        let (object, written) = Resource::observed(self, status)?;
+        Some((Box::new(object), written))
     }
     fn to_box(&self) -> Box<dyn Erased> {
         Box::new(self.clone())
@@ -157,6 +162,11 @@ impl AnyObject {
             Ok(object) => Ok(*object),
             Err(_) => unreachable!("a {kind} was just seen to be one"),
         }
+    }
+
+    /// The same object with another status; see [`Resource::observed`].
+    pub(crate) fn observed(&self, status: &Value) -> Option<(Self, Option<Value>)> {
+        self.0.observed(status).map(|(object, written)| (Self(object), written))
     }
 
     /// The object as JSON, with every field that is not absent.

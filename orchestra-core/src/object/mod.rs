@@ -63,6 +63,7 @@ pub use bytes::{Bytes, SecretBytes, SecretText};
 pub use condition::{Condition, ConditionStatus, Conditions};
 pub use few::{Few, IntoIter};
 pub use int_or::{IntOrPercent, PortRef};
+pub(crate) use json::to_vec as to_json;
 pub use kind::{Kind, Scope};
 pub use map::Map;
 pub use metadata::{ManagedFields, Metadata, NameReference, ObjectReference, OwnerReference, Revision, Uid};

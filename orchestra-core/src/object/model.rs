@@ -12,13 +12,20 @@ pub struct Model {
     schema: fn() -> &'static Schema,
     has_status: bool,
     read: fn(&Value) -> Result<AnyObject, Problem>,
+    read_json: fn(&str) -> Option<AnyObject>,
 }
 
 impl Model {
     /// What there is to know of a kind.
     #[must_use]
     pub fn of<R: Resource>() -> Self {
-        Self { kind: R::KIND, schema: R::schema, has_status: R::has_status(), read: read::<R> }
+        Self {
+            kind: R::KIND,
+            schema: R::schema,
+            has_status: R::has_status(),
+            read: read::<R>,
+            read_json: read_json::<R>,
+        }
     }
 
     /// The kind.
@@ -46,6 +53,16 @@ impl Model {
     pub fn read(&self, tree: &Value) -> Result<AnyObject, Problems> {
         (self.read)(tree).map_err(Problems::from)
     }
+
+    /// Reads an object from JSON, without filling anything in; nothing when it is none. To read it as a
+    /// tree tells why.
+    pub(crate) fn read_json(&self, json: &[u8]) -> Option<AnyObject> {
+        (self.read_json)(std::str::from_utf8(json).ok()?)
+    }
+}
+
+fn read_json<R: Resource>(json: &str) -> Option<AnyObject> {
+    serde_json::from_str::<R>(json).ok().map(AnyObject::from)
 }
 
 fn read<R: Resource>(tree: &Value) -> Result<AnyObject, Problem> {

@@ -113,6 +113,14 @@ pub trait Resource:
     /// Everything that is wrong with the object.
     fn problems(&self) -> Problems;
 
+    /// The same object with another status, defaults filled in, and that status as the type writes it, if
+    /// it does. Nothing when more would change than the status, or may: it is always right to answer that,
+    /// and slower.
+    fn observed(&self, status: &serde_json::Value) -> Option<(Self, Option<serde_json::Value>)> {
+        let _ = status;
+        None
+    }
+
     /// The object's name.
     fn name(&self) -> &Str {
         &self.metadata().name
@@ -268,6 +276,27 @@ impl<S: Spec> Resource for Object<S> {
 
     fn texts(&mut self, see: &mut dyn FnMut(&mut Str)) {
         S::texts(self, see);
+    }
+
+    fn observed(&self, status: &serde_json::Value) -> Option<(Self, Option<serde_json::Value>)> {
+        let kept = Kept::default();
+        let status = Option::<S::Status>::deserialize(Keeping::new(status, &kept)).ok()?;
+        // Where a field goes that the type does not have is for those to say who know the whole object.
+        if !self.unknown.is_empty() || !kept.into_inner().is_empty() {
+            return None;
+        }
+        let (metadata, spec) = (self.metadata.clone(), self.spec.clone());
+        let status = status.unwrap_or_default();
+        let mut object = Self { metadata, spec, status, unknown: Unknown::default() };
+        S::fill_in(&mut object);
+        if object.metadata != self.metadata || object.spec != self.spec {
+            return None;
+        }
+        let written = match object.status == S::Status::default() {
+            true => None,
+            false => Some(serde_json::to_value(&object.status).ok()?),
+        };
+        Some((object, written))
     }
 
     fn problems(&self) -> Problems {

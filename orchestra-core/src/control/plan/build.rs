@@ -132,7 +132,7 @@ impl Plan {
         let earlier = self.last_status(&target);
         let mut after = before.clone();
         if let Some((_, patch)) = earlier {
-            match patch.apply(&after, target.object()) {
+            match patch.apply(after, target.object()) {
                 Ok(patched) => after = patched,
                 Err(error) => return self.unusable(object, error.to_string()),
             }
