@@ -418,8 +418,8 @@ mod tests {
         assert!(Node::of(&BTreeMap::from([((1, 2), 3)])).is_err() && Node::of(&u128::MAX).is_err());
         for seed in 0..20 {
             let mut sampler = super::super::sample::Sampler::seeded(seed);
-            let pod = sampler.value(<crate::kinds::Pod as super::super::Resource>::SCHEMA);
-            is_as_json_is(&serde_json::from_value::<crate::kinds::Pod>(pod).unwrap());
+            let spec = sampler.value(<crate::kinds::PodSpec as super::super::Spec>::SCHEMA);
+            is_as_json_is(&serde_json::from_value::<crate::kinds::PodSpec>(spec).unwrap());
         }
     }
 

@@ -15,7 +15,7 @@ impl Kernel {
         if changes.reset {
             // Another history: its revisions say nothing about what was seen in this one.
             self.must_see = Revision(0);
-            self.items.iter_mut().for_each(|item| item.memo.clear());
+            self.items.iter_mut().for_each(|item| item.memory.forget());
             self.epoch += 1;
             self.reaches = false;
             self.become_unsure();

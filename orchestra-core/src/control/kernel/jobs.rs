@@ -150,12 +150,7 @@ impl Kernel {
     /// Remembers what was made, so that it is not made again.
     pub(super) fn remember(&mut self, item: u32, done: &Done) {
         let Some(item) = self.items.get_mut(item) else { return };
-        for made in &done.made {
-            match item.memo.binary_search_by_key(&made.0, |(known, _)| *known) {
-                Ok(at) => item.memo[at] = *made,
-                Err(at) => item.memo.insert(at, *made),
-            }
-        }
+        done.made.iter().for_each(|made| item.memory.note(*made));
     }
 
     pub(super) fn came_to_rest(

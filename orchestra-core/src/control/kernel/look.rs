@@ -108,13 +108,15 @@ impl Kernel {
     /// Looks at an object, and finds out what is to be done.
     pub(super) fn look(&mut self, item: u32, now: Now, cache: &Cache, outputs: &mut Vec<Output>) -> Look {
         self.looks += 1;
-        let Some(Item { lane, watched, key, memo, .. }) = self.items.get(item) else {
+        let (mut noted, mut made) = std::mem::take(&mut self.scratch);
+        noted.clear();
+        let Some(Item { lane, watched, key, slot, memory, .. }) = self.items.get(item) else {
             return Look::Rest(None);
         };
         let Some(Lane { name, duty, .. }) = self.lanes.get(*lane as usize).and_then(Option::as_ref) else {
             return Look::Rest(None);
         };
-        let Some(object) = cache.object_at(*watched, key) else { return Look::Rest(None) };
+        let Some((slot, object)) = cache.object_near(*watched, key, *slot) else { return Look::Rest(None) };
         let metadata = object.metadata();
         let subject = Subject {
             controller: name,
@@ -123,7 +125,7 @@ impl Kernel {
             name: &metadata.name,
             key,
         };
-        let view = View::new(cache, now, subject, self.settings.seed, duty.narrowed());
+        let view = View::new(cache, now, subject, self.settings.seed, duty.narrowed()).noting(noted);
         let mut guards = Vec::new();
         let planned = match duty {
             Duty::Reconcile(controller) => reconcile(controller, object.as_any(), &view),
@@ -146,24 +148,30 @@ impl Kernel {
             let again = [duty.resync(), plan.look_again(now)].into_iter().flatten().min();
             let notes: Vec<Noted> = plan.notes().to_vec();
             let going = metadata.is_deleting().then_some(&metadata.uid);
-            (Draft::of(plan, again, memo, going, &view), notes)
+            (Draft::of(plan, again, memory, going, &view, &mut made), notes)
         });
         let (seen, needs) = (metadata.resource_version, view.needs());
         if !needs.is_empty() {
             return Look::Need(needs);
         }
         let reporter = name.clone();
-        let mut presences = Vec::new();
-        view.each_presence(|presence| presences.push(presence));
-        self.interests.set(item, view.into_reads());
-        outputs.extend(self.use_kinds(&presences, cache));
+        let mut noted = view.into_notes();
+        outputs.extend(self.use_kinds(noted.presences(), cache));
         let Some(entry) = self.items.get_mut(item) else { return Look::Rest(None) };
         entry.was_looked_at = true;
+        entry.slot = slot;
+        let digest = noted.digest();
+        if digest.is_none() || entry.reads != digest {
+            entry.reads = digest;
+            self.interests.set(item, noted.take());
+        }
+        self.scratch = (noted, made);
         match draft {
             Err(trouble) => Look::Trouble(trouble),
             Ok((draft, notes)) => {
+                (entry.memory.rest, entry.memory.target) = (draft.rest, draft.target);
                 if let Some(memo) = draft.memo {
-                    entry.memo = memo;
+                    entry.memory.memo = memo;
                 }
                 notes.iter().for_each(|noted| self.notes.add(noted, &reporter, now));
                 match draft.steps.is_empty() {

@@ -23,12 +23,12 @@ use super::effect::EffectError;
 use super::election::Term;
 use super::hash::{Place, hash_bytes, mix};
 use super::interests::Interests;
-use super::items::{Item, Items};
+use super::items::{Item, Items, Made};
 use super::notes::Notes;
 use super::perform::{Done, Job};
 use super::plan::{Note, Noted, PlanLimits};
 use super::queue::{LaneLimits, Queue, Urgency};
-use super::reads::Need;
+use super::reads::{self, Need};
 use super::report::{Report, Trouble};
 use super::{Now, Watched};
 use crate::client::ObjectName;
@@ -145,6 +145,8 @@ pub struct Kernel {
     has_news: bool,
     /// The kinds that somebody looked at, as the cache numbers them.
     used: Vec<Place>,
+    /// Memory that each look uses again.
+    scratch: (reads::Notes, Vec<Made>),
     /// Which history this is of the store's: it counts those that were put in its place.
     epoch: u64,
     leads: bool,
@@ -178,6 +180,7 @@ impl Kernel {
             needed: Vec::new(),
             has_news: false,
             used: Vec::new(),
+            scratch: Default::default(),
             epoch: 0,
             term: None,
             looks: 0,
