@@ -43,7 +43,7 @@ impl<'w> User<'w> {
     /// When they cannot be.
     pub fn apply<R: Resource>(&mut self, fields: Apply<R>) -> Result<()> {
         let by = self.desk.by()?;
-        self.make(&Change::apply(Model::of::<R>(), fields.fields()?.clone(), true, by)?)
+        self.make(&Change::apply(Model::of::<R>(), fields.fields()?, true, by)?)
     }
 
     /// Changes an object, and its status. Without a namespace the default one is meant.

@@ -292,7 +292,7 @@ impl Client {
     }
 
     fn applying<T>(&self, model: Model, fields: &Apply<T>) -> Result<Change> {
-        Change::apply(model, fields.fields()?.clone(), self.force, self.by()?)
+        Change::apply(model, fields.fields()?, self.force, self.by()?)
     }
 
     /// Makes any change, and says what came of it.

@@ -110,12 +110,19 @@ impl Cache {
         self.any_table(watched)?.object(namespace, name)
     }
 
-    /// The object of a kind that stands under a key.
-    pub(super) fn object_at(&self, watched: Watched, key: &Key) -> Option<&dyn CachedObject> {
+    /// The object of a kind that stands under a key, and in which slot. It is looked for in the slot `near`
+    /// first.
+    pub(super) fn object_near(
+        &self,
+        watched: Watched,
+        key: &Key,
+        near: u32,
+    ) -> Option<(u32, &dyn CachedObject)> {
         let table = self.any_table(watched)?;
         let rest = std::str::from_utf8(key).ok()?.strip_prefix(table.prefix())?;
         let (namespace, name) = rest.split_once('/')?;
-        table.object(namespace, name)
+        let slot = table.slot_near(near, namespace, name)?;
+        Some((slot, table.in_slot(slot)?))
     }
 
     /// Every object of a kind.

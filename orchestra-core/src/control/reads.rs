@@ -1,10 +1,12 @@
 //! [`Reads`] and [`Need`]: what a reconciler has looked at, and what it could not see.
 
 use std::fmt;
+use std::hash::Hasher;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::Watched;
-use super::hash::Place;
+use super::hash::{FastHasher, Place};
 use super::index::AnyIndex;
 use crate::object::{Metadata, Selector, Str};
 
@@ -176,20 +178,43 @@ impl Notes {
         }
     }
 
-    pub(super) fn into_reads(mut self) -> Reads {
-        if self.is_anything {
-            return Reads { is_anything: true, needs: self.needs.into(), ..Reads::default() };
+    /// What was looked at as a number, in the order in which it was; nothing where it takes more than places
+    /// to say it.
+    pub(super) fn digest(&self) -> Option<NonZeroU64> {
+        if self.is_anything || !self.selections.is_empty() || !self.needs.is_empty() {
+            return None;
         }
-        self.places.extend(self.presences);
+        let mut hasher = FastHasher::default();
+        let counts = [self.presences.len() as u64, self.places.len() as u64];
+        counts.iter().chain(&self.presences).chain(&self.places).for_each(|number| hasher.write_u64(*number));
+        NonZeroU64::new(hasher.finish())
+    }
+
+    /// Forgets all, to be used again.
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.presences.clear();
+        self.selections.clear();
+        self.needs.clear();
+        self.is_anything = false;
+    }
+
+    /// What was looked at. Nothing of use is left.
+    pub(super) fn take(&mut self) -> Reads {
+        let needs = std::mem::take(&mut self.needs).into();
+        if self.is_anything {
+            return Reads { is_anything: true, needs, ..Reads::default() };
+        }
+        self.places.extend_from_slice(&self.presences);
         self.places.sort_unstable();
         self.places.dedup();
         self.selections.sort_by_key(|selection| selection.place);
         self.selections.dedup();
         Reads {
-            places: self.places.into(),
-            selections: self.selections.into(),
+            places: self.places.as_slice().into(),
+            selections: std::mem::take(&mut self.selections).into(),
             is_anything: false,
-            needs: self.needs.into(),
+            needs,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Act, Op, Plan};
 use crate::client::{ObjectName, Part, Patch};
+use crate::object::fields::Node;
 use crate::object::{FieldPath, Kind, Segment};
 
 /// A plan beside what is there. [`Plan::show`] makes it.
@@ -132,9 +133,9 @@ fn show_op(number: &str, op: &Op, now: Lookup<'_>, f: &mut fmt::Formatter<'_>) -
 /// Who controls the object that is ensured.
 fn owner(op: &Op) -> Option<String> {
     let Act::Ensure { fields, .. } = op.act() else { return None };
-    let owners = fields.get("metadata")?.get("ownerReferences")?.as_array()?;
-    let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
-    let text = |name| owner.get(name).and_then(Value::as_str);
+    let owners = fields.at(&["metadata", "ownerReferences"])?.as_list()?;
+    let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Node::Bool(true)))?;
+    let text = |name| owner.get(name).and_then(Node::as_text);
     let namespace = op.object().namespace();
     let slash = if namespace.is_empty() { "" } else { "/" };
     Some(format!("{} {namespace}{slash}{}", text("kind")?, text("name")?))

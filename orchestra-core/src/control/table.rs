@@ -26,6 +26,9 @@ pub const MOST_INDEXES: usize = 64;
 /// are reported when they come, as all are.
 pub const MOST_UNREADABLE: usize = 1000;
 
+/// No slot.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
 /// The objects of one kind.
 ///
 /// Each has a slot, and its places in the indexes are lists of slots, in the order of the objects' keys.
@@ -69,6 +72,10 @@ pub(super) trait AnyTable: Send + Sync {
 
     /// The object of a name.
     fn object(&self, namespace: &str, name: &str) -> Option<&dyn CachedObject>;
+    /// The slot of the object of a name. It is looked for in the slot `near` first, where it mostly still is.
+    fn slot_near(&self, near: u32, namespace: &str, name: &str) -> Option<u32>;
+    /// The object in a slot.
+    fn in_slot(&self, slot: u32) -> Option<&dyn CachedObject>;
     /// Every object.
     fn each(&self, see: &mut dyn FnMut(&dyn CachedObject));
     /// The objects that name this owner.
@@ -123,14 +130,20 @@ impl<R: Resource> Table<R> {
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<R>> {
-        self.find(self.atlas.name(namespace, name), namespace, name).and_then(|slot| self.at(slot))
+        self.get_at(self.atlas.name(namespace, name), namespace, name)
+    }
+
+    /// The same where the place of the name is known.
+    pub(super) fn get_at(&self, place: Place, namespace: &str, name: &str) -> Option<&Arc<R>> {
+        self.find(place, namespace, name).and_then(|slot| self.at(slot))
     }
 
     fn find(&self, place: Place, namespace: &str, name: &str) -> Option<u32> {
-        let is_it = |slot: &u32| {
-            self.at(*slot).is_some_and(|object| object.name() == name && object.namespace() == namespace)
-        };
-        self.found_at(place).find(is_it)
+        self.found_at(place).find(|slot| self.is_at(*slot, namespace, name))
+    }
+
+    fn is_at(&self, slot: u32, namespace: &str, name: &str) -> bool {
+        self.at(slot).is_some_and(|object| object.name() == name && object.namespace() == namespace)
     }
 
     /// The slots at a place, among which may be some of another place of the same number.
@@ -332,6 +345,14 @@ impl<R: Resource> AnyTable for Table<R> {
 
     fn object(&self, namespace: &str, name: &str) -> Option<&dyn CachedObject> {
         self.get(namespace, name).map(|object| &**object as &dyn CachedObject)
+    }
+
+    fn slot_near(&self, near: u32, namespace: &str, name: &str) -> Option<u32> {
+        if self.is_at(near, namespace, name) { Some(near) } else { self.slot_of(namespace, name) }
+    }
+
+    fn in_slot(&self, slot: u32) -> Option<&dyn CachedObject> {
+        self.at(slot).map(|object| &**object as &dyn CachedObject)
     }
 
     fn each(&self, see: &mut dyn FnMut(&dyn CachedObject)) {

@@ -62,6 +62,11 @@ impl<'a> View<'a> {
         Self { cache, now, subject, seed, narrowed, is_whole: false, notes: RefCell::default() }
     }
 
+    /// The same, noting what is looked at in memory that was used before.
+    pub(super) fn noting(self, notes: Notes) -> Self {
+        Self { notes: RefCell::new(notes), ..self }
+    }
+
     /// The same where what is not in the cache is nowhere.
     pub(super) fn whole(self) -> Self {
         Self { is_whole: true, ..self }
@@ -79,8 +84,8 @@ impl<'a> View<'a> {
     pub fn get_in<R: Resource>(&self, namespace: &str, name: &str) -> Option<&'a R> {
         let table = self.table::<R>()?;
         let namespace = if R::KIND.is_namespaced() { namespace } else { "" };
-        self.note(table, |atlas| atlas.name(namespace, name));
-        table.get(namespace, name).map(|object| &**object)
+        let place = self.note(table, |atlas| atlas.name(namespace, name));
+        table.get_at(place, namespace, name).map(|object| &**object)
     }
 
     /// All objects of a kind. Any change of any of them runs the reconciler again.
@@ -205,9 +210,24 @@ impl<'a> View<'a> {
         table.object(namespace, name)
     }
 
-    /// The revision at which an object was last written; nothing when it is not there.
-    pub(super) fn stands(&self, watched: Watched, object: &ObjectName) -> Option<Revision> {
-        self.look_up(watched, object).map(|object| object.metadata().resource_version)
+    /// The revision at which an object was last written; nothing when it is not there. It is looked for in the
+    /// slot `near` first, which becomes the one where it is.
+    pub(super) fn stands_near(
+        &self,
+        watched: Watched,
+        object: &ObjectName,
+        near: &mut u32,
+    ) -> Option<Revision> {
+        let Some(table) = self.cache.any_table(watched) else {
+            if !self.is_whole {
+                self.need(Need::kind(watched));
+            }
+            return None;
+        };
+        let (atlas, namespace, name) = (table.any_atlas(), object.namespace(), object.name());
+        self.note_at(atlas, atlas.name(namespace, name));
+        *near = table.slot_near(*near, namespace, name)?;
+        table.in_slot(*near).map(|object| object.metadata().resource_version)
     }
 
     /// What an object owns, of whichever kinds the cache has.
@@ -292,15 +312,15 @@ impl<'a> View<'a> {
         self.notes.borrow().needs().to_vec()
     }
 
-    /// Whether a kind was looked at, by the number of its presence.
-    pub(super) fn each_presence(&self, see: impl FnMut(Place)) {
-        self.notes.borrow().presences().iter().copied().for_each(see);
-    }
-
     /// What was looked at.
     #[must_use]
     pub fn into_reads(self) -> Reads {
-        self.notes.into_inner().into_reads()
+        self.into_notes().take()
+    }
+
+    /// The same as it was noted.
+    pub(super) fn into_notes(self) -> Notes {
+        self.notes.into_inner()
     }
 
     /// A number for who the object is.

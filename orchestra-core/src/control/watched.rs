@@ -12,7 +12,7 @@ use crate::object::{Kind, Model, Resource};
 pub struct Watched {
     type_id: TypeId,
     model: Model,
-    atlas: Atlas,
+    atlas: fn() -> Atlas,
     table: fn() -> Box<dyn AnyTable>,
 }
 
@@ -23,7 +23,8 @@ impl Watched {
         Self {
             type_id: TypeId::of::<R>(),
             model: Model::of::<R>(),
-            atlas: Atlas::of::<R>(),
+            // Hashed when it is asked for: a plan names kinds all the time.
+            atlas: Atlas::of::<R>,
             table: || Box::new(Table::<R>::new()),
         }
     }
@@ -41,8 +42,8 @@ impl Watched {
     }
 
     /// The places of its objects.
-    pub(super) const fn atlas(&self) -> Atlas {
-        self.atlas
+    pub(super) fn atlas(&self) -> Atlas {
+        (self.atlas)()
     }
 
     /// An empty table for its objects.

@@ -499,7 +499,7 @@ mod tests {
             (ScaleTarget::deployment("web"), "Deployment"),
             (ScaleTarget::stateful_set("web"), "StatefulSet"),
         ] {
-            let fields = Value::Object(apply.fields().unwrap().clone());
+            let fields = Value::Object(apply.fields().unwrap());
             assert_eq!(fields, json!({"apiVersion": "apps/v1", "kind": kind, "name": "web"}));
         }
         for (metric, name, percent) in [(Metric::cpu(50), "cpu", 50), (Metric::memory(70), "memory", 70)] {

@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn an_entry_is_added() {
         let map = Apply::<ConfigMap>::nothing().entry("a.b", "1").entry("c", "2");
-        assert_eq!(Value::Object(map.fields().unwrap().clone()), json!({"data": {"a.b": "1", "c": "2"}}));
+        assert_eq!(Value::Object(map.fields().unwrap()), json!({"data": {"a.b": "1", "c": "2"}}));
         let secret = Apply::<Secret>::nothing().entry("a", "1");
-        assert_eq!(Value::Object(secret.fields().unwrap().clone()), json!({"data": {"a": "MQ=="}}));
+        assert_eq!(Value::Object(secret.fields().unwrap()), json!({"data": {"a": "MQ=="}}));
     }
 
     #[test]

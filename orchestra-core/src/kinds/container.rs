@@ -427,7 +427,7 @@ mod tests {
                 json!({"livenessProbe": {"exec": {"command": ["true"]}}}),
             ),
         ] {
-            assert_eq!(serde_json::Value::Object(apply.fields().unwrap().clone()), fields);
+            assert_eq!(serde_json::Value::Object(apply.fields().unwrap()), fields);
         }
     }
 

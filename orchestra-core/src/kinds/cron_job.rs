@@ -264,7 +264,7 @@ mod tests {
                 json!({"template": {"spec": {"containers": [{"name": "a"}]}}}),
             ),
         ] {
-            let fields = Value::Object(apply.fields().unwrap().clone());
+            let fields = Value::Object(apply.fields().unwrap());
             assert_eq!(fields, json!({"spec": {"jobTemplate": {"spec": job}}}));
         }
     }

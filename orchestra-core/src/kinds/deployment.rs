@@ -413,7 +413,7 @@ mod tests {
             (nothing().rollback_on_failure(), json!({"rollbackOnFailure": true})),
             (nothing().depends_on(Dependency::on("db")), json!({"dependsOn": [{"name": "db"}]})),
         ] {
-            let fields = Value::Object(apply.fields().unwrap().clone());
+            let fields = Value::Object(apply.fields().unwrap());
             assert_eq!(fields, json!({"spec": {"orchestra": extension}}));
         }
     }

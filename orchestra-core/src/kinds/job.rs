@@ -505,7 +505,7 @@ mod tests {
     #[test]
     fn each_shorthand_sets_exactly_what_it_says() {
         let apply = Apply::<Job>::nothing().restart_policy(RestartPolicy::OnFailure);
-        let fields = Value::Object(apply.fields().unwrap().clone());
+        let fields = Value::Object(apply.fields().unwrap());
         assert_eq!(fields, json!({"spec": {"template": {"spec": {"restartPolicy": "OnFailure"}}}}));
     }
 

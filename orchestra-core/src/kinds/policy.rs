@@ -455,7 +455,7 @@ mod tests {
             (nothing().min_available(2), json!({"minAvailable": 2})),
             (nothing().max_unavailable("10%"), json!({"maxUnavailable": "10%"})),
         ] {
-            assert_eq!(Value::Object(apply.fields().unwrap().clone()), json!({"spec": spec}));
+            assert_eq!(Value::Object(apply.fields().unwrap()), json!({"spec": spec}));
         }
     }
 

@@ -472,7 +472,7 @@ mod tests {
             (service().select([("app", "web")]), json!({"selector": {"app": "web"}})),
             (service().headless(), json!({"clusterIP": "None"})),
         ] {
-            let fields = serde_json::Value::Object(apply.fields().unwrap().clone());
+            let fields = serde_json::Value::Object(apply.fields().unwrap());
             assert_eq!(fields, json!({ "spec": spec }));
         }
         let web = Service::new("web").port(80, 8080).select([("app", "web")]).build().unwrap();

@@ -386,7 +386,7 @@ mod tests {
         let apply = Apply::<StatefulSet>::nothing().claim(claim("data"));
         let claim =
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}});
-        let fields = Value::Object(apply.fields().unwrap().clone());
+        let fields = Value::Object(apply.fields().unwrap());
         assert_eq!(fields, json!({"spec": {"volumeClaimTemplates": [claim]}}));
     }
 

@@ -491,7 +491,7 @@ impl Document {
     /// Exactly the fields that were written, to be applied.
     #[must_use]
     pub fn to_apply(&self) -> Apply<AnyObject> {
-        Apply::from_fields(self.fields.clone())
+        Apply::from_fields(self.fields.clone().into())
     }
 }
 

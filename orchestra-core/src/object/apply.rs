@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fields::{Fields, Node};
 use super::{
     Duration, Few, FieldPath, IntOrPercent, Map, MicroTime, Object, PortRef, Quantity, Resource, Revision,
     Segment, Spec, Str, Timestamp, Uid,
@@ -24,7 +25,7 @@ use crate::{Error, Result};
 ///
 /// `Debug` shows which fields are set, not their values: some of them are secret.
 pub struct Apply<T> {
-    fields: serde_json::Map<String, Value>,
+    fields: Fields,
     /// The first thing that went wrong.
     wrong: Option<Wrong>,
     of: PhantomData<fn() -> T>,
@@ -40,7 +41,7 @@ struct Wrong {
 ///
 /// `Debug` does not show the value: it may be secret.
 #[derive(Clone)]
-pub struct Setting(std::result::Result<Value, String>);
+pub struct Setting(std::result::Result<Node, String>);
 
 /// What a field of type `T` can be set from: a `T` or an [`Apply<T>`], and what converts into one.
 #[diagnostic::on_unimplemented(message = "a field of type `{T}` cannot be set from a `{Self}`")]
@@ -53,7 +54,7 @@ impl Setting {
     /// A value as it stands.
     #[must_use]
     pub fn value(value: Value) -> Self {
-        Self(Ok(value))
+        Self(Ok(value.into()))
     }
 
     /// No value, and why not.
@@ -74,34 +75,34 @@ impl fmt::Debug for Setting {
 
 /// A value with everything that it serialises.
 pub(crate) fn whole<T: Serialize + ?Sized>(value: &T) -> Setting {
-    Setting(serde_json::to_value(value).map_err(|error| error.to_string()))
+    Setting(Node::of(value).map_err(|error| error.to_string()))
 }
 
 impl<T> Apply<T> {
     /// Nothing set yet.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { fields: serde_json::Map::new(), wrong: None, of: PhantomData }
+        Self { fields: Fields::default(), wrong: None, of: PhantomData }
     }
 
     /// These fields set.
-    pub(crate) fn from_fields(fields: serde_json::Map<String, Value>) -> Self {
+    pub(crate) fn from_fields(fields: Fields) -> Self {
         Self { fields, ..Self::nothing() }
     }
 
-    /// The fields that were set.
+    /// The fields that were set, as JSON.
     ///
     /// # Errors
     /// [`Error::Set`] when one was set to what it cannot be.
-    pub fn fields(&self) -> Result<&serde_json::Map<String, Value>> {
+    pub fn fields(&self) -> Result<serde_json::Map<String, Value>> {
         match &self.wrong {
-            None => Ok(&self.fields),
+            None => Ok(self.fields.to_json()),
             Some(Wrong { path, reason }) => Err(Error::Set { path: path.clone(), reason: reason.clone() }),
         }
     }
 
     /// The fields that were set, taken out.
-    pub(crate) fn into_fields(self) -> Result<serde_json::Map<String, Value>> {
+    pub(crate) fn into_fields(self) -> Result<Fields> {
         match self.wrong {
             None => Ok(self.fields),
             Some(Wrong { path, reason }) => Err(Error::Set { path, reason }),
@@ -116,7 +117,7 @@ impl<T> Apply<T> {
     where
         T: DeserializeOwned,
     {
-        crate::manifest::from_value(Value::Object(self.fields()?.clone()))
+        crate::manifest::from_value(Value::Object(self.fields()?))
     }
 
     /// Sets the field at a path, also one that has no method or that the type does not know:
@@ -137,16 +138,16 @@ impl<T> Apply<T> {
     /// Sets a field of the struct at `prefix`, or of this one when that is empty.
     pub(crate) fn put_under(self, prefix: &str, name: &str, setting: Setting) -> Self {
         self.at(prefix, name, setting, |place, value| match (name, value) {
-            ("", Value::Object(entries)) => place.extend(entries),
-            (name, value) => drop(place.insert(name.into(), value)),
+            ("", Node::Map(entries)) => place.extend(entries),
+            (name, value) => drop(place.insert(name, value)),
         })
     }
 
     /// Adds an element to the list in a field of the struct at `prefix`.
     pub(crate) fn append(self, prefix: &str, name: &str, setting: Setting) -> Self {
         self.at(prefix, name, setting, |place, value| match place.get_mut(name) {
-            Some(Value::Array(list)) => list.push(value),
-            _ => drop(place.insert(name.into(), Value::Array(vec![value]))),
+            Some(Node::List(list)) => list.push(value),
+            _ => drop(place.insert(name, Node::List(vec![value]))),
         })
     }
 
@@ -156,20 +157,20 @@ impl<T> Apply<T> {
         prefix: &str,
         name: &str,
         setting: Setting,
-        act: impl FnOnce(&mut serde_json::Map<String, Value>, Value),
+        act: impl FnOnce(&mut Map<Node>, Node),
     ) -> Self {
         let value = match setting.0 {
             Ok(value) => value,
             Err(reason) => return self.refuse(&[prefix, name].join("."), reason),
         };
-        let mut place = &mut self.fields;
+        let mut place = &mut self.fields.0;
         for part in prefix.split('.').filter(|part| !part.is_empty()) {
-            let entry = place.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
-            if !entry.is_object() {
+            let entry = place.get_or_insert(part, || Node::Map(Map::new()));
+            if !matches!(entry, Node::Map(_)) {
                 // Only `set` can have put something else there; the setter's word is the later one.
-                *entry = Value::Object(serde_json::Map::new());
+                *entry = Node::Map(Map::new());
             }
-            let Value::Object(map) = entry else { return self };
+            let Node::Map(map) = entry else { return self };
             place = map;
         }
         act(place, value);
@@ -181,10 +182,10 @@ impl<T> Apply<T> {
             Ok(value) => value,
             Err(reason) => return self.refuse(text, reason),
         };
-        let mut tree = Value::Object(std::mem::take(&mut self.fields));
+        let mut tree = Node::Map(std::mem::take(&mut self.fields.0));
         let found = path.segments().iter().try_fold(&mut tree, step_into).map(|place| *place = value);
         match tree {
-            Value::Object(fields) => self.fields = fields,
+            Node::Map(fields) => self.fields = Fields(fields),
             _ => return self.refuse(text, "only a map of fields can be set as a whole".into()),
         }
         match found {
@@ -200,27 +201,28 @@ impl<T> Apply<T> {
 }
 
 /// One step towards the place that is to be set, making what is not there yet.
-fn step_into<'t>(tree: &'t mut Value, segment: &Segment) -> std::result::Result<&'t mut Value, String> {
-    if tree.is_null() {
+fn step_into<'t>(tree: &'t mut Node, segment: &Segment) -> std::result::Result<&'t mut Node, String> {
+    if *tree == Node::Null {
         *tree = match segment {
-            Segment::Field(_) => Value::Object(serde_json::Map::new()),
-            Segment::Index(_) | Segment::Item(_) => Value::Array(Vec::new()),
+            Segment::Field(_) => Node::Map(Map::new()),
+            Segment::Index(_) | Segment::Item(_) => Node::List(Vec::new()),
         };
     }
     match (segment, tree) {
-        (Segment::Field(name), Value::Object(map)) => Ok(map.entry(name.as_str()).or_insert(Value::Null)),
-        (Segment::Index(index), Value::Array(list)) => {
+        (Segment::Field(name), Node::Map(map)) => Ok(map.get_or_insert(name, || Node::Null)),
+        (Segment::Index(index), Node::List(list)) => {
             if *index == list.len() {
-                list.push(Value::Null);
+                list.push(Node::Null);
             }
             let len = list.len();
             list.get_mut(*index).ok_or_else(|| format!("there is no element {index} in a list of {len}"))
         }
-        (Segment::Item(keys), Value::Array(list)) => {
-            let is_it = |item: &Value| keys.iter().all(|(key, value)| item.get(key.as_str()) == Some(value));
+        (Segment::Item(keys), Node::List(list)) => {
+            let keys: Map<Node> =
+                keys.iter().map(|(key, value)| (key.clone(), Node::from(value.clone()))).collect();
+            let is_it = |item: &Node| keys.iter().all(|(key, value)| item.get(key) == Some(value));
             let at = list.iter().position(is_it).unwrap_or_else(|| {
-                let fields = keys.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
-                list.push(Value::Object(fields));
+                list.push(Node::Map(keys));
                 list.len() - 1
             });
             Ok(&mut list[at])
@@ -234,9 +236,9 @@ fn step_into<'t>(tree: &'t mut Value, segment: &Segment) -> std::result::Result<
 impl<R: Resource> Apply<R> {
     pub(crate) fn named(name: Str) -> Self {
         let mut apply = Self::nothing();
-        apply.fields.insert("apiVersion".into(), R::KIND.api_version().into());
-        apply.fields.insert("kind".into(), R::KIND.name().into());
-        apply.put_under("metadata", "name", whole(&name))
+        apply.fields.0.insert("apiVersion", Node::Text(R::KIND.api_version().into()));
+        apply.fields.0.insert("kind", Node::Text(R::KIND.name().into()));
+        apply.put_under("metadata", "name", name.into_field())
     }
 
     /// The whole object: defaults for all that was not set.
@@ -252,13 +254,13 @@ impl<R: Resource> Apply<R> {
     /// The namespace in which the object lives.
     #[must_use]
     pub fn namespace(self, namespace: impl Into<Str>) -> Self {
-        self.put_under("metadata", "namespace", whole(&namespace.into()))
+        self.put_under("metadata", "namespace", namespace.into_field())
     }
 
     /// Adds a label.
     #[must_use]
     pub fn label(self, key: impl Into<Str>, value: impl Into<Str>) -> Self {
-        self.put_under("metadata.labels", &key.into(), whole(&value.into()))
+        self.put_under("metadata.labels", &key.into(), value.into_field())
     }
 
     /// Adds labels.
@@ -270,13 +272,13 @@ impl<R: Resource> Apply<R> {
     /// Adds an annotation.
     #[must_use]
     pub fn annotation(self, key: impl Into<Str>, value: impl Into<Str>) -> Self {
-        self.put_under("metadata.annotations", &key.into(), whole(&value.into()))
+        self.put_under("metadata.annotations", &key.into(), value.into_field())
     }
 
     /// Adds a finalizer: somebody who must agree before the object goes.
     #[must_use]
     pub fn finalizer(self, name: impl Into<Str>) -> Self {
-        self.append("metadata", "finalizers", whole(&name.into()))
+        self.append("metadata", "finalizers", name.into_field())
     }
 
     /// Makes another object the owner and controller of this one: it goes when that goes.
@@ -320,30 +322,14 @@ impl<T> PartialEq for Apply<T> {
 
 impl<T> fmt::Debug for Apply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn leaves(tree: &Value, path: &FieldPath, list: &mut Vec<String>) {
-            match tree {
-                Value::Object(map) if !map.is_empty() => {
-                    map.iter().for_each(|(key, value)| leaves(value, &path.join(key.as_str()), list));
-                }
-                Value::Array(items) if !items.is_empty() => {
-                    items.iter().enumerate().for_each(|(index, item)| leaves(item, &path.join(index), list));
-                }
-                _ => list.push(path.to_string()),
-            }
-        }
-        let mut list = Vec::new();
-        self.fields
-            .iter()
-            .for_each(|(key, value)| leaves(value, &FieldPath::ROOT.join(key.as_str()), &mut list));
-        f.write_str("Apply ")?;
-        f.debug_list().entries(list).finish()
+        write!(f, "Apply {:?}", self.fields)
     }
 }
 
 impl<T> IntoField<T> for Apply<T> {
     fn into_field(self) -> Setting {
         Setting(match self.wrong {
-            None => Ok(Value::Object(self.fields)),
+            None => Ok(Node::Map(self.fields.0)),
             Some(Wrong { path, reason }) => Err(format!("{path}: {reason}")),
         })
     }
@@ -351,7 +337,7 @@ impl<T> IntoField<T> for Apply<T> {
 
 impl<T: Into<Str>> IntoField<Str> for T {
     fn into_field(self) -> Setting {
-        whole(&self.into())
+        Setting(Ok(Node::Text(self.into())))
     }
 }
 
@@ -361,7 +347,7 @@ impl<T, A: IntoField<T>, I: IntoIterator<Item = A>> IntoField<Vec<T>> for I {
             self.into_iter()
                 .map(|item| item.into_field().0)
                 .collect::<std::result::Result<_, _>>()
-                .map(Value::Array),
+                .map(Node::List),
         )
     }
 }
@@ -374,9 +360,8 @@ impl<T, A: IntoField<T>, I: IntoIterator<Item = A>> IntoField<Few<T>> for I {
 
 impl<K: Into<Str>, T, A: IntoField<T>, I: IntoIterator<Item = (K, A)>> IntoField<Map<T>> for I {
     fn into_field(self) -> Setting {
-        let entries =
-            self.into_iter().map(|(key, value)| Ok((String::from(key.into()), value.into_field().0?)));
-        Setting(entries.collect::<std::result::Result<_, _>>().map(Value::Object))
+        let entries = self.into_iter().map(|(key, value)| Ok((key.into(), value.into_field().0?)));
+        Setting(entries.collect::<std::result::Result<Map<_>, _>>().map(Node::Map))
     }
 }
 
@@ -460,7 +445,7 @@ pub(crate) mod tests {
                 ("", name) | (name, "") => serde_json::json!({ name: given }),
                 (prefix, name) => serde_json::json!({ prefix: { name: given } }),
             };
-            let fields = Value::Object(apply.fields().unwrap().clone());
+            let fields = Value::Object(apply.fields().unwrap());
             assert_eq!(fields, expected, "`{prefix}.{name}` of {}", std::any::type_name::<T>());
             let read = serde_json::to_value(apply.read().unwrap()).unwrap();
             assert!(includes(&read, &fields), "`{prefix}.{name}` is lost: {fields} became {read}");

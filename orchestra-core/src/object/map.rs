@@ -69,6 +69,15 @@ impl<V> Map<V> {
         }
     }
 
+    /// The value under a key, to be changed; put there if there was none.
+    pub(crate) fn get_or_insert(&mut self, key: &str, value: impl FnOnce() -> V) -> &mut V {
+        let at = self.position(key).unwrap_or_else(|at| {
+            self.0.insert(at, (key.into(), value()));
+            at
+        });
+        &mut self.0[at].1
+    }
+
     /// Takes the value under a key out of the map.
     pub fn remove(&mut self, key: &str) -> Option<V> {
         self.position(key).ok().map(|at| self.0.remove(at).1)

@@ -107,7 +107,7 @@ impl Desk {
     }
 
     pub(crate) fn apply<R: Resource>(&mut self, fields: Apply<R>) {
-        let fields = fields.fields().unwrap().clone();
+        let fields = fields.fields().unwrap();
         self.change(&Change::apply(Model::of::<R>(), fields, true, self.by("user")).unwrap());
     }
 

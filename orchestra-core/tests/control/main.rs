@@ -6,6 +6,7 @@ mod desk;
 mod effects;
 mod garbage;
 mod gate;
+mod places;
 mod runs;
 mod site;
 mod unruly;

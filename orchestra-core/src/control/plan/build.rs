@@ -8,6 +8,7 @@ use super::op::Target;
 use super::{Act, Ensure, Expected, Note, Noted, Op, Ops, Plan, PlanError, Step};
 use crate::client::{Delete, Part, Patch};
 use crate::control::Effect;
+use crate::object::fields::Node;
 use crate::object::{Condition, Object, Resource, Spec, Str, Timestamp};
 
 impl Plan {
@@ -36,9 +37,8 @@ impl Plan {
     fn ensuring<E: Ensure>(self, what: E, force: bool) -> Self {
         match what.into_fields() {
             Ok(fields) => {
-                let metadata = fields.get("metadata");
-                let text = |name: &str| {
-                    Str::from(metadata.and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or(""))
+                let text = |name| {
+                    fields.at(&["metadata", name]).and_then(Node::as_text).cloned().unwrap_or_default()
                 };
                 let target = Target::named::<E::Resource>(text("namespace"), text("name"));
                 self.with(target, Act::Ensure { fields, force })

@@ -1,9 +1,8 @@
 //! [`Ensure`]: what can be ensured.
 
-use serde_json::{Map, Value};
-
 use crate::client::SYSTEM_FIELDS;
-use crate::object::{Apply, Object, Resource, Spec};
+use crate::object::fields::Node;
+use crate::object::{Apply, Fields, Object, Resource, Spec};
 use crate::{Error, Result};
 
 /// What [`Plan::ensure`](super::Plan::ensure) takes: an [`Apply`], or a whole object.
@@ -20,13 +19,13 @@ pub trait Ensure {
     ///
     /// # Errors
     /// When one was set to what it cannot be.
-    fn into_fields(self) -> Result<Map<String, Value>>;
+    fn into_fields(self) -> Result<Fields>;
 }
 
 impl<R: Resource> Ensure for Apply<R> {
     type Resource = R;
 
-    fn into_fields(self) -> Result<Map<String, Value>> {
+    fn into_fields(self) -> Result<Fields> {
         Self::into_fields(self)
     }
 }
@@ -34,15 +33,15 @@ impl<R: Resource> Ensure for Apply<R> {
 impl<R: Resource> Ensure for &Apply<R> {
     type Resource = R;
 
-    fn into_fields(self) -> Result<Map<String, Value>> {
-        self.fields().cloned()
+    fn into_fields(self) -> Result<Fields> {
+        self.clone().into_fields()
     }
 }
 
 impl<S: Spec> Ensure for Object<S> {
     type Resource = Self;
 
-    fn into_fields(self) -> Result<Map<String, Value>> {
+    fn into_fields(self) -> Result<Fields> {
         fields_of(&self)
     }
 }
@@ -50,25 +49,25 @@ impl<S: Spec> Ensure for Object<S> {
 impl<R: Resource> Ensure for &R {
     type Resource = R;
 
-    fn into_fields(self) -> Result<Map<String, Value>> {
+    fn into_fields(self) -> Result<Fields> {
         fields_of(self)
     }
 }
 
 /// All that an object says, without what it observes and what is the store's business.
-fn fields_of<R: Resource>(object: &R) -> Result<Map<String, Value>> {
-    let tree = serde_json::to_value(object)
-        .map_err(|source| Error::Encode { kind: R::KIND.name(), source: source.into() })?;
-    let Value::Object(mut fields) = tree else {
+fn fields_of<R: Resource>(object: &R) -> Result<Fields> {
+    let tree =
+        Node::of(object).map_err(|source| Error::Encode { kind: R::KIND.name(), source: source.into() })?;
+    let Node::Map(mut fields) = tree else {
         return Err(Error::Encode { kind: R::KIND.name(), source: "it is written as no map".into() });
     };
     if R::has_status() {
         fields.remove("status");
     }
-    if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+    if let Some(Node::Map(metadata)) = fields.get_mut("metadata") {
         for name in SYSTEM_FIELDS {
             metadata.remove(name);
         }
     }
-    Ok(fields)
+    Ok(Fields(fields))
 }

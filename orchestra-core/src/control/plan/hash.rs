@@ -2,7 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+
+use crate::object::Fields;
+use crate::object::fields::Node;
 
 /// Takes in numbers and texts, and gives a number of 64 bits.
 ///
@@ -91,11 +94,7 @@ impl Fold {
         match value {
             Value::Null => self.pair(0, NULL),
             Value::Bool(it) => self.pair(u64::from(*it), BOOL),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => self.pair(number, NATURAL),
-                (None, Some(number)) => self.pair(number as u64, NEGATIVE),
-                (None, None) => self.pair(number.as_f64().map_or(0, f64::to_bits), FRACTION),
-            },
+            Value::Number(number) => self.json_number(number),
             Value::String(text) => self.bytes(text.as_bytes(), STRING),
             Value::Array(list) => {
                 self.pair(list.len() as u64, LIST);
@@ -105,17 +104,52 @@ impl Fold {
         }
     }
 
+    /// The same number as their JSON has.
+    pub(super) fn fields(&mut self, fields: &Fields) {
+        self.entries(fields.0.iter(), Self::node);
+    }
+
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Null => self.pair(0, NULL),
+            Node::Bool(it) => self.pair(u64::from(*it), BOOL),
+            Node::Number(number) => self.json_number(number),
+            Node::Text(text) => self.bytes(text.as_bytes(), STRING),
+            Node::List(list) => {
+                self.pair(list.len() as u64, LIST);
+                list.iter().for_each(|item| self.node(item));
+            }
+            Node::Map(map) => self.entries(map.iter(), Self::node),
+        }
+    }
+
+    fn json_number(&mut self, number: &Number) {
+        match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => self.pair(number, NATURAL),
+            (None, Some(number)) => self.pair(number as u64, NEGATIVE),
+            (None, None) => self.pair(number.as_f64().map_or(0, f64::to_bits), FRACTION),
+        }
+    }
+
+    pub(super) fn map(&mut self, map: &Map<String, Value>) {
+        self.entries(map.iter(), Self::value);
+    }
+
     /// The order of the entries does not count, as it does not for whether two maps are equal. Each
     /// starts anew, which also lets the processor work on several at once.
-    pub(super) fn map(&mut self, map: &Map<String, Value>) {
-        let mut sum = 0_u64;
-        for (name, value) in map {
+    fn entries<'v, N: AsRef<str> + 'v, V: 'v>(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = (&'v N, &'v V)>,
+        value: impl Fn(&mut Self, &V),
+    ) {
+        let (mut sum, length) = (0_u64, entries.len());
+        for (name, it) in entries {
             let mut entry = Self::new();
-            entry.text(name);
-            entry.value(value);
+            entry.text(name.as_ref());
+            value(&mut entry, it);
             sum = sum.wrapping_add(entry.0);
         }
-        self.pair(sum, (map.len() as u64) << 8 | MAP);
+        self.pair(sum, (length as u64) << 8 | MAP);
     }
 }
 

@@ -9,7 +9,8 @@ use super::diff::leaves;
 use super::hash::Fold;
 use crate::client::{By, Change, Delete, ObjectName, Operation, Part, Patch};
 use crate::control::Watched;
-use crate::object::{Few, FieldPath, Metadata, Resource, Revision, Segment, Str, Uid};
+use crate::object::fields::Node;
+use crate::object::{Few, FieldPath, Fields, Metadata, Resource, Revision, Segment, Str, Uid};
 use crate::{Error, Result};
 
 /// One change of one object.
@@ -54,7 +55,7 @@ pub enum Act {
     /// These fields are to be so.
     Ensure {
         /// The fields.
-        fields: Map<String, Value>,
+        fields: Fields,
         /// Whether they are taken from others who set them otherwise.
         force: bool,
     },
@@ -161,11 +162,11 @@ impl Op {
     /// matter: that is how things are put in order at the end.
     pub(in crate::control) fn is_made_for(&self, owner: &Uid) -> bool {
         let Act::Ensure { fields, .. } = &self.act else { return false };
-        let owners = fields.get("metadata").and_then(|metadata| metadata.get("ownerReferences"));
-        let is_it = |reference: &Value| {
-            reference.get("uid").and_then(Value::as_str).is_some_and(|uid| Uid::from(uid) == *owner)
+        let owners = fields.at(&["metadata", "ownerReferences"]);
+        let is_it = |reference: &Node| {
+            reference.get("uid").and_then(Node::as_text).is_some_and(|uid| Uid::from(uid.as_str()) == *owner)
         };
-        owners.and_then(Value::as_array).is_some_and(|owners| owners.iter().any(is_it))
+        owners.and_then(Node::as_list).is_some_and(|owners| owners.iter().any(is_it))
             && self.watched() != Watched::of::<crate::control::EffectRequest>()
     }
 
@@ -182,7 +183,7 @@ impl Op {
         let wrong = |reason: &str| Error::Refused { object: object.to_string(), reason: reason.into() };
         Ok(match &self.act {
             Act::Ensure { fields, force } => {
-                let change = Change::apply(model, fields.clone(), *force, by)?;
+                let change = Change::apply(model, fields.to_json(), *force, by)?;
                 if *change.object() != object {
                     return Err(wrong("the plan was not settled in a namespace"));
                 }
@@ -241,9 +242,9 @@ impl Op {
         self.target.object = ObjectName::new(kind, namespace, name).map_err(PlanError::name)?;
         self.target.bare = false;
         if let Act::Ensure { fields, .. } = &mut self.act
-            && let Some(Value::Object(metadata)) = fields.get_mut("metadata")
+            && let Some(Node::Map(metadata)) = fields.0.get_mut("metadata")
         {
-            metadata.insert("namespace".into(), namespace.into());
+            metadata.insert("namespace", Node::Text(namespace.into()));
         }
         Ok(())
     }
@@ -253,8 +254,8 @@ impl Op {
         match &self.act {
             Act::Ensure { fields, .. } => {
                 let shape = self.target.watched.model().schema();
-                let mut list = Vec::new();
-                for (name, value) in fields {
+                let (fields, mut list) = (fields.to_json(), Vec::new());
+                for (name, value) in &fields {
                     leaves(value, Some(shape.child(name)), &FieldPath::ROOT.join(name.as_str()), &mut list);
                 }
                 // What only says which object is meant is shown by its name.
@@ -361,7 +362,7 @@ impl Fold {
         match act {
             Act::Ensure { fields, force } => {
                 self.number(1 + u64::from(*force));
-                self.map(fields);
+                self.fields(fields);
             }
             Act::Patch { patch, part } => {
                 self.number(if *part == Part::Status { 4 } else { 3 });
