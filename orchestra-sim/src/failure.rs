@@ -15,6 +15,8 @@ pub struct Failure {
     pub seed: u64,
     /// After how many steps.
     pub step: u64,
+    /// In which of the runs, from 1 on; those that only find out which faults are needed do not count.
+    pub runs: u64,
     /// When, since the beginning of the simulation.
     pub at: Duration,
     /// The last things that happened, in words.

@@ -56,11 +56,16 @@ pub enum Fault {
     /// What a handler did is done, and its answer is lost. Bites when it is called with the same key
     /// again.
     LostEffect,
+    /// A handler's call is lost on its way: nothing is done, and whoever called does not know. Always
+    /// bites: it must be called again.
+    LostCall,
+    /// A handler's call, or its answer, takes seconds. Bites when something is committed before it.
+    SlowEffect,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::Crash,
@@ -76,6 +81,8 @@ impl Fault {
         Self::Partition,
         Self::Pause,
         Self::LostEffect,
+        Self::LostCall,
+        Self::SlowEffect,
     ];
 
     /// Its name.
@@ -97,6 +104,8 @@ impl Fault {
             Self::Partition => "partition",
             Self::Pause => "pause",
             Self::LostEffect => "lost-effect",
+            Self::LostCall => "lost-call",
+            Self::SlowEffect => "slow-effect",
         }
     }
 
@@ -104,6 +113,11 @@ impl Fault {
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+
+    /// Whether it falls on the calls of handlers: without any it cannot be met.
+    pub(crate) const fn is_of_effects(self) -> bool {
+        matches!(self, Self::LostEffect | Self::LostCall | Self::SlowEffect)
     }
 
     pub(crate) const fn at(self) -> usize {

@@ -15,26 +15,26 @@ use super::fault::Fault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
     rates: [u16; Fault::ALL.len()],
-    /// Whether first listings are old also where there is no election, which protects from it.
+    /// Whether first listings are old also where there is no election, which protects from it: no.
     pub rewinds_unelected: bool,
-    /// How many events a view lags behind at most, and how many are skipped or come at once.
+    /// How many events a view lags behind at most, and how many are skipped or come at once: 8.
     pub events: u32,
-    /// How many revisions older the first listing of a machine is at most.
+    /// How many revisions older the first listing of a machine is at most: 16.
     pub revisions: u32,
-    /// How long a machine stays down at most.
+    /// How long a machine stays down at most: 30 seconds.
     pub down: Duration,
-    /// How long a machine is cut off from the store at most.
+    /// How long a machine is cut off from the store at most: 40 seconds.
     pub partition: Duration,
-    /// How long a machine stands still at most.
+    /// How long a machine stands still at most: 40 seconds.
     pub pause: Duration,
-    /// How long a commit or its answer takes at most.
+    /// How long a commit, a handler's call, or the answer to one takes at most: 8 seconds.
     pub slowness: Duration,
-    /// By how much a wall clock jumps at most, forward or back.
+    /// By how much a wall clock jumps at most, forward or back: an hour.
     pub jump: Duration,
 }
 
 impl Faults {
-    /// None at all.
+    /// None at all: each kind is asked for by a method. How hard it is by default, the fields say.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -127,6 +127,18 @@ impl Faults {
         Self { slowness: longest, ..self.with(Fault::SlowCommit, usual(Fault::SlowCommit)) }
     }
 
+    /// Calls of handlers that are lost: of a thousand so many before anything is done, and so many after.
+    #[must_use]
+    pub const fn lost_calls(self, of_a_thousand: u16) -> Self {
+        self.with(Fault::LostCall, of_a_thousand).with(Fault::LostEffect, of_a_thousand)
+    }
+
+    /// Calls of handlers that take up to so long.
+    #[must_use]
+    pub const fn slow_effects(self, longest: Duration) -> Self {
+        Self { slowness: longest, ..self.with(Fault::SlowEffect, usual(Fault::SlowEffect)) }
+    }
+
     /// Wall clocks that jump by up to so much.
     #[must_use]
     pub const fn clock_jumps(self, greatest: Duration) -> Self {
@@ -197,7 +209,9 @@ const fn usual(fault: Fault) -> u16 {
         Fault::ClockJump => 30,
         // Of starts, which are rare.
         Fault::Rewind => 500,
-        Fault::LostEffect => 200,
+        // Of calls, of which there are few.
+        Fault::LostEffect | Fault::SlowEffect => 200,
+        Fault::LostCall => 100,
     }
 }
 

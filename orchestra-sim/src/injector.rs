@@ -50,6 +50,7 @@ pub(crate) mod force {
 
     use crate::fault::Fault;
     use crate::faults::Faults;
+    use crate::world::store::PATIENCE;
 
     const EVENTS: u64 = 1000;
 
@@ -81,11 +82,26 @@ pub(crate) mod force {
             Fault::Rewind => 1 + random.below(u64::from(faults.revisions.max(1))),
             Fault::CrashBefore | Fault::CrashAfter | Fault::Crash => up_to(faults.down),
             Fault::Pause => up_to(faults.pause),
-            Fault::SlowCommit => of_time(up_to(faults.slowness), random.below(2) == 0),
+            Fault::SlowCommit => of_time(slowness(faults, random), random.below(2) == 0),
+            Fault::SlowEffect => of_time(up_to(faults.slowness), random.below(2) == 0),
             Fault::ClockJump => of_time(up_to(faults.jump), random.below(2) == 0),
             Fault::Partition => of_time(up_to(faults.partition), random.below(2) == 0),
-            Fault::Conflict | Fault::LostBefore | Fault::LostAfter | Fault::LostEffect => 0,
+            Fault::Conflict | Fault::LostBefore | Fault::LostAfter | Fault::LostEffect | Fault::LostCall => 0,
         }
+    }
+
+    /// By how many milliseconds a commit is late: by a little, so that what was sent after it overtakes it;
+    /// by a little more than whoever sent it waits, so that it comes when they have planned anew; or by
+    /// anything.
+    fn slowness(faults: &Faults, random: &mut Random) -> u64 {
+        const LITTLE: u64 = 300;
+        let most = (faults.slowness.as_millis() as u64).max(1);
+        let millis = match random.below(3) {
+            0 => random.below(LITTLE),
+            1 => PATIENCE.1.as_millis() as u64 + random.below(LITTLE),
+            _ => random.below(most),
+        };
+        1 + millis.min(most - 1)
     }
 }
 
@@ -124,6 +140,9 @@ impl Firing {
             }
             Fault::Pause => format!("a machine stands still for {whole:?} before it sends commit {point}"),
             Fault::LostEffect => format!("the answer to call {point} is lost"),
+            Fault::LostCall => format!("call {point} is lost on its way"),
+            Fault::SlowEffect if way => format!("call {point} comes {time:?} late"),
+            Fault::SlowEffect => format!("the answer to call {point} comes {time:?} late"),
         }
     }
 }

@@ -54,10 +54,15 @@
 //! | variable | has |
 //! |---|---|
 //! | `ORCHESTRA_SEED` | one seed run, in the place of the test's own |
-//! | `ORCHESTRA_FAULTS` | exactly the listed faults met, as a failure lists them |
+//! | `ORCHESTRA_FAULTS` | exactly the listed faults met, as a failure's command lists them, in one run |
 //! | `ORCHESTRA_SEEDS` | so many seeds run by [`Simulation::search`], in the place of the test's own |
 //!
-//! Instead of random ones, [`Simulation::explore`] tries each fault at each point at which it can be met.
+//! These are heeded by [`Simulation::converges`], [`run`](Simulation::run), [`search`](Simulation::search)
+//! and [`explore`](Simulation::explore) alike, so that the command of a failure is the same whichever found
+//! it.
+//!
+//! Instead of random ones, [`Simulation::explore`] tries each fault at each point at which it can be met, and
+//! pairs of them.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -74,15 +74,15 @@ impl Simulation {
     /// # Errors
     /// What was found. A fault that never bit is found, too.
     pub fn run(&self) -> Result<Ran, Failure> {
-        let seed = variable("ORCHESTRA_SEED").and_then(|text| text.parse().ok()).unwrap_or(self.seed);
-        if let Some(listed) = variable("ORCHESTRA_FAULTS") {
-            let listed = listed.split(',').filter_map(Firing::parse).collect();
-            return self.once(seed, &Fate::Listed(listed));
+        let Asked { seed, faults } = self.asked()?;
+        let seed = seed.unwrap_or(self.seed);
+        if let Some(faults) = faults {
+            return self.once(seed, &Fate::Listed(faults));
         }
         let mut all = Ran { seed, ..Ran::default() };
         for round in 0..Self::ROUNDS {
             let ran = self.once(seed.wrapping_add(round), &Fate::Rates);
-            let ran = ran.map_err(|failure| self.shrink(failure))?;
+            let ran = ran.map_err(|failure| self.shrink(Failure { runs: round + 1, ..failure }))?;
             all.add(ran);
             if self.never_bit(&all.faults).is_empty() {
                 return Ok(all);
@@ -100,23 +100,24 @@ impl Simulation {
     }
 
     /// Runs it from each of many seeds. The variable `ORCHESTRA_SEEDS` says how many instead, from the
-    /// first one on.
+    /// first one on; `ORCHESTRA_SEED` and `ORCHESTRA_FAULTS` have one run, as with [`run`](Self::run).
     ///
     /// # Errors
     /// What was found first. A fault that never bit in any of them is found, too.
     pub fn search(&self, seeds: Range<u64>) -> Result<Summary, Failure> {
-        let many = variable("ORCHESTRA_SEEDS").and_then(|text| text.parse::<u64>().ok());
-        let seeds = many.map_or(seeds.clone(), |many| seeds.start..seeds.start.saturating_add(many));
-        let only = variable("ORCHESTRA_SEED").and_then(|text| text.parse::<u64>().ok());
-        let seeds = only.map_or(seeds, |seed| seed..seed.saturating_add(1));
+        let Asked { seed: only, faults } = self.asked()?;
         let mut all = Summary::default();
+        if let Some(faults) = faults {
+            all.add(&self.once(only.unwrap_or(seeds.start), &Fate::Listed(faults))?);
+            return Ok(all);
+        }
+        let many = self.number("ORCHESTRA_SEEDS")?;
+        let seeds = many.map_or(seeds.clone(), |many| seeds.start..seeds.start.saturating_add(many));
+        let seeds = only.map_or(seeds, |seed| seed..seed.saturating_add(1));
         for seed in seeds.clone() {
-            let ran = self.once(seed, &Fate::Rates).map_err(|failure| self.shrink(failure))?;
-            all.seeds += 1;
-            all.steps += ran.steps;
-            all.commits += ran.commits;
-            all.virtual_time += ran.virtual_time;
-            all.faults.add(&ran.faults);
+            let ran = self.once(seed, &Fate::Rates);
+            let runs = all.seeds + 1;
+            all.add(&ran.map_err(|failure| self.shrink(Failure { runs, ..failure }))?);
         }
         match only.is_none() && !self.never_bit(&all.faults).is_empty() {
             true => Err(self.nothing_shown(seeds.start, all.faults)),
@@ -128,10 +129,34 @@ impl Simulation {
     fn never_bit(&self, counts: &Counts) -> Vec<Fault> {
         let can_be = |fault: &Fault| match fault {
             Fault::Rewind => self.may_rewind(),
-            Fault::LostEffect => !self.handlers.is_empty(),
-            _ => true,
+            fault => !fault.is_of_effects() || !self.handlers.is_empty(),
         };
         self.faults.enabled().filter(can_be).filter(|fault| counts.of(*fault).bit == 0).collect()
+    }
+
+    /// What the environment asks for instead of what the test says.
+    pub(crate) fn asked(&self) -> Result<Asked, Failure> {
+        let read = |text: &str| {
+            let unread = || self.cannot(format!("ORCHESTRA_FAULTS has `{text}`, which is no fault"));
+            Firing::parse(text).ok_or_else(unread)
+        };
+        let faults = match variable("ORCHESTRA_FAULTS") {
+            Some(listed) if listed == "none" => Some(Vec::new()),
+            Some(listed) => Some(listed.split(',').map(read).collect::<Result<_, _>>()?),
+            None => None,
+        };
+        Ok(Asked { seed: self.number("ORCHESTRA_SEED")?, faults })
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
+        let read = |text: String| {
+            text.parse().map_err(|_| self.cannot(format!("{name} is `{text}`, which is no number")))
+        };
+        variable(name).map(read).transpose()
+    }
+
+    fn cannot(&self, reason: String) -> Failure {
+        Failure { found: Found::Impossible { reason }, ..self.nothing_shown(self.seed, Counts::default()) }
     }
 
     fn nothing_shown(&self, seed: u64, faults: Counts) -> Failure {
@@ -139,6 +164,7 @@ impl Simulation {
             found: Found::NeverBit(self.never_bit(&faults)),
             seed,
             step: 0,
+            runs: 0,
             at: Duration::ZERO,
             story: Vec::new(),
             faults,
@@ -168,6 +194,7 @@ impl Simulation {
                 found,
                 seed,
                 step: world.step,
+                runs: 1,
                 at: world.now,
                 story: world.story.in_words(),
                 faults: world.injector.counts.clone(),
@@ -235,6 +262,23 @@ fn go_on(world: &mut World<'_>) -> Result<(), Found> {
 
 fn found(world: &mut World<'_>) -> Result<(), Found> {
     world.found.take().map_or(Ok(()), Err)
+}
+
+/// What the environment asks for instead of what a test says.
+pub(crate) struct Asked {
+    pub(crate) seed: Option<u64>,
+    /// Exactly these.
+    pub(crate) faults: Option<Vec<Firing>>,
+}
+
+impl Summary {
+    fn add(&mut self, ran: &Ran) {
+        self.seeds += 1;
+        self.steps += ran.steps;
+        self.commits += ran.commits;
+        self.virtual_time += ran.virtual_time;
+        self.faults.add(&ran.faults);
+    }
 }
 
 impl Ran {

@@ -48,7 +48,7 @@ impl Shrinking<'_> {
         self.runs -= 1;
         match self.of.once(self.failure.seed, &Fate::Listed(firings.to_vec())) {
             Err(failure) if failure.found.is_like(&self.failure.found) => {
-                self.failure = failure;
+                self.failure = Failure { runs: self.failure.runs, ..failure };
                 true
             }
             _ => false,

@@ -68,7 +68,8 @@ impl Simulation {
     /// How many runs are spent on finding out which faults are needed for a failure.
     pub const SHRINKING: usize = 200;
 
-    /// A simulation of nothing, from a seed. The variable `ORCHESTRA_SEED` replaces it.
+    /// A simulation of nothing, from a seed: two control machines with an election, and no faults. The
+    /// variable `ORCHESTRA_SEED` replaces the seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
@@ -108,55 +109,59 @@ impl Simulation {
         self
     }
 
-    /// Adds a controller to the environment.
+    /// Adds a controller to the environment: none is there by default, and then there is no such machine.
     #[must_use]
     pub fn environment(mut self, controller: Controller) -> Self {
         self.environment.push(Rc::new(move || controller.clone()));
         self
     }
 
-    /// With so many control machines: one at least.
+    /// With so many control machines: one at least; two by default.
     #[must_use]
     pub fn machines(self, machines: usize) -> Self {
         Self { machines: machines.max(1), ..self }
     }
 
-    /// With one control machine and no election.
+    /// With one control machine and no election. By default there is one, with the times of
+    /// [`Times::DEFAULT`].
     #[must_use]
     pub fn without_election(self) -> Self {
         Self { machines: 1, times: None, ..self }
     }
 
-    /// With these times of the election.
+    /// With these times of the election, instead of [`Times::DEFAULT`].
     #[must_use]
     pub fn election(self, times: Times) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// The machine that leads at a time dies then, and never comes back.
+    /// The machine that leads at a time dies then, and never comes back. By default nobody dies for good.
     #[must_use]
     pub fn leader_dies_at(self, time: Duration) -> Self {
         Self { leader_dies: Some(time), ..self }
     }
 
-    /// With these faults.
+    /// With these faults. There are none by default; [`Faults::everything`] is what a test wants.
     #[must_use]
     pub fn faults(self, faults: Faults) -> Self {
         Self { faults, ..self }
     }
 
-    /// Registers a handler of effects: what it does, it does to the [world outside](Outside).
+    /// Registers a handler of effects, in the place of another of its name: what it does, it does to the
+    /// [world outside](Outside).
     #[must_use]
     pub fn handler<A: HandlerAnswer>(
         mut self,
         name: impl Into<Str>,
         handle: impl Fn(&mut Outside, &EffectCall) -> A + 'static,
     ) -> Self {
-        self.handlers.push((name.into(), Rc::new(move |world, call| handle(world, call).into_answer())));
+        let name = name.into();
+        self.handlers.retain(|(other, _)| *other != name);
+        self.handlers.push((name, Rc::new(move |world, call| handle(world, call).into_answer())));
         self
     }
 
-    /// Sees to it at the beginning that these fields are so.
+    /// Sees to it at the beginning that these fields are so, as a user who applies a manifest.
     #[must_use]
     pub fn apply<R: Resource>(self, fields: Apply<R>) -> Self {
         self.apply_at(Duration::ZERO, fields)
@@ -199,20 +204,22 @@ impl Simulation {
         self
     }
 
-    /// Does something again and again while things go wrong: so often a second, on average.
+    /// Does something again and again while things go wrong: so often a second, on average. What goes on
+    /// while nothing changes finds little: let users do all that users do, about once in three seconds.
     #[must_use]
     pub fn users(mut self, rate: f64, act: impl Fn(&mut User<'_>, &mut Random) + 'static) -> Self {
         self.users.push((rate, Rc::new(act)));
         self
     }
 
-    /// With rules that look at every change, of users and controllers alike.
+    /// With rules that look at every change, of users and controllers alike. By default everything is let
+    /// through.
     #[must_use]
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// States what must be true after each commit.
+    /// States what must be true after each commit, and after each call of a handler. There may be many.
     #[must_use]
     pub fn invariant<V: Verdict>(
         mut self,
@@ -223,19 +230,20 @@ impl Simulation {
         self
     }
 
-    /// States what must become true once nothing goes wrong any more, and stay so.
+    /// States what must become true once nothing goes wrong any more, and stay so. Without it, a run ends
+    /// when everything is mended: then only invariants are looked at.
     #[must_use]
     pub fn goal<V: Verdict>(self, condition: impl Fn(&Truth) -> V + 'static) -> Self {
         Self { goal: Some(Box::new(move |truth| condition(truth).verdict())), ..self }
     }
 
-    /// How long the [goal](Self::goal) has to become true.
+    /// How long the [goal](Self::goal) has to become true: [`Self::WITHIN`] by default.
     #[must_use]
     pub fn within(self, time: Duration) -> Self {
         Self { within: time, ..self }
     }
 
-    /// How long the [goal](Self::goal) must stay true, without a commit.
+    /// How long the [goal](Self::goal) must stay true, without a commit: [`Self::STAYS`] by default.
     #[must_use]
     pub fn stays(self, time: Duration) -> Self {
         Self { stays: time, ..self }
@@ -248,7 +256,8 @@ impl Simulation {
         Self { chaos: Some(time), ..self }
     }
 
-    /// How many runs are spent on finding out which faults are needed for a failure.
+    /// How many runs are spent on finding out which faults are needed for a failure:
+    /// [`Self::SHRINKING`] by default, and none with 0.
     #[must_use]
     pub fn shrinking(self, runs: usize) -> Self {
         Self { shrinking: runs, ..self }

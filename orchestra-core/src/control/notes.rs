@@ -93,9 +93,10 @@ impl Notes {
         oldest.is_some_and(|oldest| self.gathered.remove(&oldest).is_some())
     }
 
-    /// When something is to be written.
+    /// When something is to be written. While something is being written, nothing is: whoever asked for a
+    /// turn then would ask again and again.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at).filter(|_| self.under_way.is_empty())
     }
 
     /// How many notes were dropped for want of room.
@@ -159,4 +160,28 @@ fn event(subject: &Subject, gathered: &Gathered) -> Apply<Event> {
         .set("count", gathered.count)
         .set("firstTimestamp", gathered.first)
         .set("lastTimestamp", gathered.last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ObjectName;
+    use crate::kinds::ConfigMap;
+    use crate::object::{MicroTime, Resource, Uid};
+
+    #[test]
+    fn nothing_is_due_while_something_is_being_written() {
+        let at = Duration::from_secs;
+        let now = |seconds| Now::new(MicroTime::from_unix_micros(0), at(seconds));
+        let object = ObjectName::new(ConfigMap::KIND, "default", "a").unwrap();
+        let note = |reason| Noted::of(&object, Uid::default(), Note::warning(reason, "so it is"));
+        let mut notes = Notes::default();
+        notes.add(&note("One"), &"test".into(), now(1));
+        assert_eq!(notes.due(), Some(at(1)));
+        assert_eq!(notes.take(now(1)).changes(), 1);
+        notes.add(&note("Two"), &"test".into(), now(2));
+        assert_eq!(notes.due(), None);
+        notes.were_written(true, now(3));
+        assert_eq!(notes.due(), Some(at(2)));
+    }
 }

@@ -65,6 +65,12 @@ impl World<'_> {
                 }
             }
             Arrival::Answered { call, answer } => self.input(number, Input::Answered(call, answer)),
+            Arrival::AnsweredLate { call, answer, before } => {
+                if self.commits > before {
+                    self.injector.bites(Fault::SlowEffect);
+                }
+                self.input(number, Input::Answered(call, answer));
+            }
             Arrival::Wake => {
                 running.wakes_at = None;
                 let elapsed = self.now - running.since;
@@ -133,7 +139,7 @@ impl World<'_> {
                     let from = self.machines[number].this();
                     self.tell(number, What::Called { handler: call.handler.clone(), key: call.key.clone() });
                     let latency = self.latency(number);
-                    self.agenda.put(self.now + latency, Event::Call(from, call));
+                    self.agenda.put(self.now + latency, Event::Call(from, call, None));
                 }
                 Output::Need(needs) => {
                     let Some(running) = &mut self.machines[number].up else { return };

@@ -19,8 +19,9 @@ pub(super) enum Event {
     Second,
     /// A request comes to the store.
     Request(From, Request),
-    /// A handler's call comes to the world outside.
-    Call(From, Call),
+    /// A handler's call comes to the world outside; if it was held up, how many commits there had been
+    /// before.
+    Call(From, Call, Option<u64>),
     /// Something comes to a machine.
     Arrive(From, Arrival),
     /// A machine that stood still goes on.
@@ -109,6 +110,12 @@ pub(super) enum Arrival {
     Answered {
         call: u64,
         answer: Result<Value, EffectError>,
+    },
+    /// The same, held up: and how many commits there had been before.
+    AnsweredLate {
+        call: u64,
+        answer: Result<Value, EffectError>,
+        before: u64,
     },
     /// It asked to be woken.
     Wake,

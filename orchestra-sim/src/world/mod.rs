@@ -4,7 +4,7 @@ mod act;
 mod agenda;
 mod event;
 mod machine;
-mod store;
+pub(crate) mod store;
 mod trouble;
 mod watch;
 
@@ -120,7 +120,7 @@ impl<'s> World<'s> {
             Event::User(number) => self.user(number),
             Event::Second => self.second(),
             Event::Request(from, request) => self.request_comes(from, request),
-            Event::Call(from, call) => self.call_comes(from, &call),
+            Event::Call(from, call, slow) => self.call_comes(from, call, slow),
             Event::Arrive(from, arrival) => self.comes(from, arrival),
             Event::Resume(from) => self.resume(from),
             Event::Reconnect(machine) => self.reconnect(machine),

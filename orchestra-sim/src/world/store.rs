@@ -22,7 +22,7 @@ use crate::story::What;
 /// How long requests and answers travel: within a data centre, with some queues on the way.
 const LATENCY: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(10));
 /// How long whoever gets no answer waits for one.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+pub(crate) const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
 impl World<'_> {
     pub(super) fn latency(&mut self, machine: usize) -> Duration {

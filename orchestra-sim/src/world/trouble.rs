@@ -5,6 +5,7 @@ use std::time::Duration;
 use orchestra_core::control::EffectError;
 use orchestra_core::control::feed::Told;
 use orchestra_core::control::kernel::Call;
+use serde_json::Value;
 
 use super::World;
 use super::event::{Arrival, Commit, Event, From, Request, unavailable};
@@ -152,8 +153,49 @@ impl World<'_> {
         }
     }
 
-    /// A handler is called in the world outside.
-    pub(super) fn call_comes(&mut self, from: From, call: &Call) {
+    /// A handler is called in the world outside. Whoever called may be dead by now: the call is not.
+    pub(super) fn call_comes(&mut self, from: From, call: Call, slow: Option<u64>) {
+        let is_met = self.machines[from.machine].is_control && self.is_alive(from);
+        let mut delay = None;
+        match slow {
+            Some(before) if self.commits > before => self.injector.bites(Fault::SlowEffect),
+            Some(_) => {}
+            None if is_met => {
+                if self.injector.meets(Fault::LostCall).is_some() {
+                    self.tell_of_fault(from.machine);
+                    self.injector.bites(Fault::LostCall);
+                    return self.lose(from, Arrival::Answered { call: call.id, answer: Err(no_answer()) });
+                }
+                if let Some(force) = self.injector.meets(Fault::SlowEffect) {
+                    self.tell_of_fault(from.machine);
+                    let (time, is_late) = force::time(force);
+                    if is_late {
+                        let slow = Some(self.commits);
+                        return self.agenda.put(self.now + time, Event::Call(from, call, slow));
+                    }
+                    delay = Some(time);
+                }
+            }
+            None => {}
+        }
+        let answer = self.ask_outside(&call);
+        let id = call.id;
+        if is_met && self.injector.meets(Fault::LostEffect).is_some() {
+            self.tell_of_fault(from.machine);
+            self.lost_calls.push(call.key.to_string());
+            return self.lose(from, Arrival::Answered { call: id, answer: Err(no_answer()) });
+        }
+        match delay {
+            None => self.answer(from, Arrival::Answered { call: id, answer }),
+            Some(time) => {
+                let late = Arrival::AnsweredLate { call: id, answer, before: self.commits };
+                self.agenda.put(self.now + time, Event::Arrive(from, late));
+            }
+        }
+    }
+
+    /// Has a handler do what it is called for.
+    fn ask_outside(&mut self, call: &Call) -> Result<Value, EffectError> {
         let of = self.of;
         let handler = of.handlers.iter().find(|(name, _)| *name == call.handler);
         let asked = EffectCall { key: call.key.to_string(), input: call.input.clone() };
@@ -167,15 +209,7 @@ impl World<'_> {
         };
         self.has_changed = true;
         self.check();
-        let is_met = self.machines[from.machine].is_control && self.is_alive(from);
-        let id = call.id;
-        if is_met && self.injector.meets(Fault::LostEffect).is_some() {
-            self.tell_of_fault(from.machine);
-            self.lost_calls.push(asked.key);
-            let answer = Err(EffectError::Again("no answer came in time".into()));
-            return self.lose(from, Arrival::Answered { call: id, answer });
-        }
-        self.answer(from, Arrival::Answered { call: id, answer });
+        answer
     }
 
     pub(super) fn tell_of_fault(&mut self, number: usize) {
@@ -183,4 +217,9 @@ impl World<'_> {
             self.tell(number, What::Fault(firing));
         }
     }
+}
+
+/// What whoever called is told when no answer comes.
+fn no_answer() -> EffectError {
+    EffectError::Again("no answer came in time".into())
 }

@@ -38,8 +38,8 @@ pub(crate) struct Cloud {
     pub(crate) made: u32,
 }
 
-const CREATE: &str = "create-machine";
-const DELETE: &str = "delete-machine";
+pub(crate) const CREATE: &str = "create-machine";
+pub(crate) const DELETE: &str = "delete-machine";
 
 /// The cloud makes one machine for a key, however often it is asked.
 fn create(world: &mut Outside, call: &EffectCall) -> Result<Value, String> {
@@ -60,20 +60,20 @@ fn delete(world: &mut Outside, call: &EffectCall) -> Result<Value, String> {
     Ok(Value::Null)
 }
 
-fn answer<'a>(server: &Server, effect: &Effect, world: &View<'a>) -> Option<&'a EffectRequest> {
+pub(crate) fn answer<'a>(server: &Server, effect: &Effect, world: &View<'a>) -> Option<&'a EffectRequest> {
     let request = world.get::<EffectRequest>(&effect.request_name(server.uid()))?;
     (request.status.phase == EffectPhase::Done).then_some(request)
 }
 
-fn creation(server: &Server) -> Effect {
+pub(crate) fn creation(server: &Server) -> Effect {
     Effect::new(CREATE, "machine").input(json!({ "server": server.name() }))
 }
 
-fn removal(machine: &str) -> Effect {
+pub(crate) fn removal(machine: &str) -> Effect {
     Effect::new(DELETE, "machine").input(json!({ "machine": machine }))
 }
 
-fn let_go(server: &Server) -> Plan {
+pub(crate) fn let_go(server: &Server) -> Plan {
     let finalizers = [CREATE, DELETE].map(Effect::finalizer);
     finalizers.into_iter().fold(Plan::new(), |plan, finalizer| plan.remove_finalizer(server, finalizer))
 }
@@ -99,40 +99,6 @@ pub(crate) fn server(server: &Server, world: &View<'_>) -> Plan {
             .effect(server, create)
             .status(server, ServerStatus { machine: machine.unwrap_or_default().to_owned() }),
     }
-}
-
-/// Planted: it takes its finalizers away, and nobody takes away the machine.
-pub(crate) fn lets_go_first(server: &Server, world: &View<'_>) -> Plan {
-    if server.metadata.is_deleting() { let_go(server) } else { self::server(server, world) }
-}
-
-/// Planted: it asks for the removal, and goes without an answer.
-pub(crate) fn does_not_wait(server: &Server, world: &View<'_>) -> Plan {
-    let machine =
-        answer(server, &creation(server), world).and_then(|made| made.status.answer["machine"].as_str());
-    match (server.metadata.is_deleting(), machine) {
-        (true, Some(machine)) if server.metadata.finalizers.contains(&Effect::finalizer(DELETE)) => {
-            Plan::new().effect(server, removal(machine)).and(let_go(server))
-        }
-        _ => self::server(server, world),
-    }
-}
-
-/// Planted: what it asks for has another slot each time, until it has an answer.
-pub(crate) fn asks_anew(server: &Server, world: &View<'_>) -> Plan {
-    if server.metadata.is_deleting() {
-        return self::server(server, world);
-    }
-    if !server.status.machine.is_empty() {
-        return Plan::new();
-    }
-    let mut requests = world.owned_by::<EffectRequest>(server);
-    let machine = requests.find_map(|request| request.status.answer["machine"].as_str());
-    if let Some(machine) = machine {
-        return Plan::new().status(server, ServerStatus { machine: machine.to_owned() });
-    }
-    let slot = format!("machine-{}", world.now_micros().unix_micros());
-    Plan::new().effect(server, Effect::new(CREATE, slot).input(json!({ "server": server.name() })))
 }
 
 pub(crate) fn with(simulation: Simulation, reconcile: fn(&Server, &View<'_>) -> Plan) -> Simulation {

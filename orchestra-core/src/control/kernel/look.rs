@@ -58,8 +58,7 @@ impl Kernel {
         if std::mem::take(&mut self.has_news) {
             self.unpark(cache);
         }
-        let writes_notes = self.jobs.values().any(|begun| matches!(begun.work, Work::Notes));
-        if !writes_notes && self.notes.due().is_some_and(|due| due <= now.elapsed) {
+        if self.notes.due().is_some_and(|due| due <= now.elapsed) {
             let steps = self.notes.take(now).into_steps();
             outputs.push(self.perform(EVENTS.into(), Vec::new(), steps, Work::Notes));
         }
