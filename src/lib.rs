@@ -6,7 +6,7 @@
 //! unchanged in a deterministic simulation.
 //!
 //! **What is there today is the object model** (kinds, builders, validation, manifests), **the stores**,
-//! a typed **client**, and **controllers**. The programs below go as far as that; the README says what
+//! a typed **client**, **controllers**, and what decides where pods go ([`sched`]). The programs below go as far as that; the README says what
 //! comes next.
 //!
 //! # Describe a whole application
@@ -154,6 +154,7 @@
 #![forbid(unsafe_code)]
 
 pub use orchestra_core::{Error, Result, client, clock, control, kinds, manifest, object, store};
+pub use orchestra_sched as sched;
 
 /// What most programs use.
 pub mod prelude {

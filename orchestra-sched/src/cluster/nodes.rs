@@ -1,0 +1,207 @@
+//! [`Nodes`]: what is known of each node, as columns.
+
+use orchestra_core::kinds::{Node, Taint, TaintEffect};
+use orchestra_core::object::{Map, Str};
+
+use super::amounts::{Ask, Dim, Dims, MOST, MOST_DIMS, amount};
+use crate::hash::{Index, hash, mix};
+use crate::set::{NodeId, NodeSet, WORD};
+
+/// What a node's object says, as far as some rule asks for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) name: Str,
+    pub(crate) labels: Map<Str>,
+    pub(crate) taints: Vec<Taint>,
+    pub(crate) is_closed: bool,
+    /// The images that it has, and their bytes.
+    pub(crate) images: Vec<(Str, u64)>,
+}
+
+impl Facts {
+    fn of(node: &Node) -> Self {
+        let images = node.status.images.iter();
+        let mut images: Vec<_> = images
+            .flat_map(|image| image.names.iter().map(|name| (name.clone(), image.size_bytes)))
+            .collect();
+        images.sort_unstable();
+        images.dedup_by(|one, other| one.0 == other.0);
+        Self {
+            name: node.metadata.name.clone(),
+            labels: node.metadata.labels.clone(),
+            taints: node.spec.taints.clone(),
+            is_closed: node.spec.unschedulable,
+            images,
+        }
+    }
+
+    /// Whether some taint would rather have no pods.
+    pub(crate) fn is_disliked(&self) -> bool {
+        self.taints.iter().any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+    }
+}
+
+/// One number a node. As floating-point numbers, since processors compare and divide those several at a
+/// time; all of them are whole and less than 2⁵³, so that nothing is rounded.
+pub(crate) type Column = Vec<f64>;
+
+/// What there is and what is taken of one resource.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resource {
+    pub(crate) allocatable: Column,
+    pub(crate) taken: Column,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nodes {
+    index: Index,
+    pub(crate) facts: Vec<Facts>,
+    free: Vec<NodeId>,
+    pub(crate) known: NodeSet,
+    pub(crate) closed: NodeSet,
+    /// How many nodes have a taint that would rather have no pods.
+    pub(crate) disliked: usize,
+    /// How many nodes there are.
+    pub(crate) many: usize,
+    pub(crate) resources: Vec<Resource>,
+    /// Processor time and memory taken, where each pod needs a little at least.
+    pub(crate) presumed_cpu: Column,
+    pub(crate) presumed_memory: Column,
+    /// Which of two equal nodes is taken: the one with the lower rank.
+    pub(crate) ranks: Vec<u64>,
+    seed: u64,
+}
+
+impl Nodes {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<NodeId> {
+        let is = |at: u32| {
+            let node = NodeId(at);
+            self.known.contains(node) && self.facts[node.at()].name == name
+        };
+        self.index.find(hash(name), is).map(NodeId)
+    }
+
+    /// How many places the columns have; a multiple of 64.
+    pub(crate) fn places(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// The place of a node of this name, a new one if need be.
+    pub(crate) fn enter(&mut self, name: &Str) -> NodeId {
+        if let Some(node) = self.find(name) {
+            return node;
+        }
+        if self.free.is_empty() {
+            let old = self.facts.len();
+            self.grow(old + WORD);
+            self.free.extend((old..old + WORD).rev().map(NodeId::of));
+        }
+        let node = self.free.pop().unwrap_or_default();
+        self.facts[node.at()].name = name.clone();
+        self.ranks[node.at()] = mix(hash(name.as_str()) ^ mix(self.seed));
+        self.known.insert(node);
+        self.many += 1;
+        let facts = &self.facts;
+        self.index.insert(hash(name.as_str()), node.0, |at| hash(facts[at as usize].name.as_str()));
+        node
+    }
+
+    fn grow(&mut self, places: usize) {
+        self.facts.resize_with(places, Facts::default);
+        self.ranks.resize(places, u64::MAX);
+        self.presumed_cpu.resize(places, 0.0);
+        self.presumed_memory.resize(places, 0.0);
+        for resource in &mut self.resources {
+            resource.allocatable.resize(places, 0.0);
+            resource.taken.resize(places, 0.0);
+        }
+    }
+
+    /// Makes columns for dimensions that are new.
+    pub(crate) fn widen(&mut self, dims: usize) {
+        let places = self.places();
+        self.resources.resize_with(dims.max(self.resources.len()), || Resource {
+            allocatable: vec![0.0; places],
+            taken: vec![0.0; places],
+        });
+    }
+
+    /// Takes over what a node's object says.
+    pub(crate) fn set(&mut self, id: NodeId, node: &Node, dims: &mut Dims) {
+        self.forget(id);
+        let facts = Facts::of(node);
+        self.closed.set(id, facts.is_closed);
+        self.disliked += usize::from(facts.is_disliked());
+        self.facts[id.at()] = facts;
+        for (name, quantity) in &node.status.allocatable {
+            let dim = dims.of(name);
+            self.widen(dims.len());
+            if dim.at() < MOST_DIMS {
+                self.resources[dim.at()].allocatable[id.at()] = amount(dim, *quantity).max(0) as f64;
+            }
+        }
+        self.widen(dims.len());
+    }
+
+    fn forget(&mut self, id: NodeId) {
+        self.disliked -= usize::from(self.facts[id.at()].is_disliked());
+        self.closed.remove(id);
+        self.resources.iter_mut().for_each(|resource| resource.allocatable[id.at()] = 0.0);
+    }
+
+    /// Takes a node out. Its pods must have been taken off before.
+    pub(crate) fn remove(&mut self, id: NodeId) {
+        self.forget(id);
+        let facts = &self.facts;
+        self.index
+            .remove(hash(facts[id.at()].name.as_str()), id.0, |at| hash(facts[at as usize].name.as_str()));
+        self.facts[id.at()] = Facts::default();
+        self.ranks[id.at()] = u64::MAX;
+        self.known.remove(id);
+        self.many -= 1;
+        self.free.push(id);
+    }
+
+    /// Takes what a pod asks for, so many times; tells whether it was and is exactly what it says. Beyond
+    /// what floating-point numbers count exactly, it is a great deal too much in any case.
+    pub(crate) fn take(&mut self, node: NodeId, ask: &Ask, times: f64) -> bool {
+        let (at, mut exact) = (node.at(), true);
+        let mut change = |column: &mut Column, amount: i64| {
+            exact &= column[at].abs() < MOST as f64;
+            column[at] += amount as f64 * times;
+            exact &= column[at].abs() < MOST as f64;
+        };
+        for (dim, amount) in &ask.amounts {
+            change(&mut self.resources[dim.at()].taken, *amount);
+        }
+        change(&mut self.resources[Dim::PODS.at()].taken, 1);
+        change(&mut self.presumed_cpu, ask.cpu);
+        change(&mut self.presumed_memory, ask.memory);
+        exact
+    }
+
+    /// Takes nothing any more.
+    pub(crate) fn take_nothing(&mut self, node: NodeId) {
+        let presumed = [&mut self.presumed_cpu, &mut self.presumed_memory];
+        let columns = self.resources.iter_mut().map(|resource| &mut resource.taken).chain(presumed);
+        columns.for_each(|column| column[node.at()] = 0.0);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &Facts)> + '_ {
+        self.known.iter().map(|node| (node, &self.facts[node.at()]))
+    }
+
+    #[inline]
+    pub(crate) fn allocatable(&self, node: NodeId, dim: Dim) -> f64 {
+        self.resources.get(dim.at()).map_or(0.0, |resource| resource.allocatable[node.at()])
+    }
+
+    #[inline]
+    pub(crate) fn taken(&self, node: NodeId, dim: Dim) -> f64 {
+        self.resources.get(dim.at()).map_or(0.0, |resource| resource.taken[node.at()])
+    }
+}

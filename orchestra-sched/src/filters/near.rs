@@ -1,0 +1,72 @@
+use crate::cluster::NOWHERE;
+use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
+
+/// A pod is put where the pods are that it must be with, and where none are that it must not be with;
+/// nor where one is that must not be with it.
+///
+/// The first pod of a group that must be together is let in anywhere: one that is itself what it looks
+/// for, while there is no such pod yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InterPodAffinity;
+
+impl InterPodAffinity {
+    fn says_nothing(pod: &PodView, cluster: &Cluster) -> bool {
+        let near = &pod.shape().near;
+        let repelled = cluster.class(pod.class()).is_some_and(|class| !class.repelled_by.is_empty());
+        near.with.is_empty() && near.without.is_empty() && !repelled
+    }
+}
+
+impl Filter for InterPodAffinity {
+    fn name(&self) -> &'static str {
+        "InterPodAffinity"
+    }
+
+    fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
+        let (near, cluster) = (&pod.shape().near, node.cluster());
+        let at = |tally: &_| {
+            let tally = cluster.tally(*tally);
+            (tally, cluster.column(tally.key).domain(node.id()))
+        };
+        let mut alone = false;
+        for (tally, domain) in near.with.iter().map(at) {
+            if domain == NOWHERE {
+                return Verdict::never("node(s) didn't match pod affinity rules");
+            }
+            alone |= tally.count(domain) <= 0;
+        }
+        let is_first = || near.is_meant && near.with.iter().all(|tally| cluster.tally(*tally).total() <= 0);
+        if alone && !is_first() {
+            return Verdict::never("node(s) didn't match pod affinity rules");
+        }
+        let is_with =
+            |(tally, domain): (&crate::cluster::Tally, _)| domain != NOWHERE && tally.count(domain) > 0;
+        if near.without.iter().map(at).any(is_with) {
+            return Verdict::no("node(s) didn't match pod anti-affinity rules");
+        }
+        let repelled = cluster.class(pod.class()).map(|class| &class.repelled_by[..]).unwrap_or_default();
+        if repelled.iter().map(at).any(is_with) {
+            return Verdict::no("node(s) didn't satisfy existing pods anti-affinity rules");
+        }
+        Verdict::Fits
+    }
+
+    fn filter_all(&self, pod: &PodView, cluster: &Cluster, fit: &mut NodeSet) {
+        if !Self::says_nothing(pod, cluster) {
+            fit.retain(|node| self.filter(pod, &cluster.at(node)).fits());
+        }
+    }
+
+    fn reads(&self, pod: &PodView, cluster: &Cluster) -> Reads {
+        let near = &pod.shape().near;
+        let repelled = cluster.class(pod.class()).map(|class| &class.repelled_by[..]).unwrap_or_default();
+        let tallies = near.with.iter().chain(&near.without).chain(repelled);
+        Reads::domains(tallies.map(|tally| cluster.tally(*tally).key))
+    }
+
+    fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {
+        // Whether there is nobody yet whom it must be with.
+        let with = &pod.shape().near.with;
+        u64::from(with.iter().all(|tally| cluster.tally(*tally).total() <= 0))
+    }
+}

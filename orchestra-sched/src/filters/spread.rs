@@ -1,0 +1,50 @@
+use crate::cluster::{NOWHERE, Spread};
+use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
+
+/// A pod is put where its domain would not have too many more pods like it than the emptiest one has
+/// (`topologySpreadConstraints` with `DoNotSchedule`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PodTopologySpread;
+
+/// How many pods the emptiest domain has; none, where there are fewer domains than there should be.
+fn least(spread: &Spread, cluster: &Cluster) -> i64 {
+    let tally = cluster.tally(spread.tally);
+    if tally.domains() < spread.least_domains { 0 } else { tally.least() }
+}
+
+impl Filter for PodTopologySpread {
+    fn name(&self) -> &'static str {
+        "PodTopologySpread"
+    }
+
+    fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
+        let cluster = node.cluster();
+        for spread in &pod.shape().hard {
+            let domain = cluster.column(spread.key).domain(node.id());
+            if domain == NOWHERE {
+                let text = "node(s) didn't match pod topology spread constraints (missing required label)";
+                return Verdict::never(text);
+            }
+            let then = cluster.tally(spread.tally).count(domain) + i64::from(spread.is_meant);
+            if then - least(spread, cluster) > spread.skew {
+                return Verdict::no("node(s) didn't match pod topology spread constraints");
+            }
+        }
+        Verdict::Fits
+    }
+
+    fn filter_all(&self, pod: &PodView, cluster: &Cluster, fit: &mut NodeSet) {
+        if !pod.shape().hard.is_empty() {
+            fit.retain(|node| self.filter(pod, &cluster.at(node)).fits());
+        }
+    }
+
+    fn reads(&self, pod: &PodView, _: &Cluster) -> Reads {
+        Reads::domains(pod.shape().hard.iter().map(|spread| spread.key))
+    }
+
+    fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {
+        let leasts = pod.shape().hard.iter().map(|spread| least(spread, cluster) as u64);
+        leasts.fold(0, |all, least| crate::hash::mix(all) ^ least)
+    }
+}

@@ -1,0 +1,75 @@
+//! Decides which node runs which pod, all nodes considered, and says why.
+//!
+//! A [`Cluster`] is told what happens to nodes and pods and holds that as columns; a [`Decider`] finds the
+//! best node for a pod by a [`Profile`], a list of small rules. The rules that come with it are those of
+//! Kubernetes' default scheduler, with their documented meaning.
+//!
+//! ```
+//! use orchestra_core::kinds::{Container, Node, Pod};
+//! use orchestra_core::object::Quantity;
+//! use orchestra_sched::{Cluster, Decider, Decision, Profile};
+//!
+//! let mut cluster = Cluster::seeded(7);
+//! for (name, cpu) in [("small", 1), ("big", 4)] {
+//!     let mut node = Node::new(name).build()?;
+//!     node.status.allocatable.insert("cpu", Quantity::from(cpu));
+//!     node.status.allocatable.insert("memory", Quantity::bytes(8 << 30));
+//!     node.status.allocatable.insert("pods", Quantity::from(110));
+//!     cluster.set_node(&node);
+//! }
+//! let mut decider = Decider::new(Profile::default());
+//! let mut pod = |name: &str| {
+//!     let pod = Pod::new(name).container(Container::new("app").request("cpu", "1500m")).build().unwrap();
+//!     let view = cluster.view(&pod);
+//!     let decision = decider.decide(&cluster, &view);
+//!     if let Decision::Place { node, .. } = decision {
+//!         cluster.assume(&view, node);
+//!     }
+//!     (decision, decider.explain(&cluster, &view).summary())
+//! };
+//! assert!(matches!(pod("web-0").0, Decision::Place { .. }));
+//! assert!(matches!(pod("web-1").0, Decision::Place { .. }));
+//! assert_eq!(pod("web-2"), (Decision::NoFit, "0/2 nodes are available: 2 Insufficient cpu.".into()));
+//! # Ok::<_, orchestra_core::Error>(())
+//! ```
+//!
+//! # A rule of one's own
+//!
+//! A [`Filter`] says where a pod can be, a [`Score`] where it is best. A few lines are enough: the pod and
+//! one node at a time. See there for how a rule says that it can be asked less often, or looks at columns.
+//!
+//! # How a decision is fast and still exact
+//!
+//! Pods that ask the same are of one *class*, found when the pod is first [seen](Cluster::view). What the
+//! rules said for a class is kept, node by node, and only nodes that have changed since are asked about
+//! again; what holds for a whole domain (a zone, a rack) is asked once for each. So a decision costs about
+//! as much as has changed since the last one of its class, and yet it is the one that asking every rule
+//! about every node would give ([`Decider::decide_anew`]); the tests hold both against a slow model, over
+//! random clusters, node by node and tie by tie. Of two nodes that are equally good the one with the lower
+//! rank is taken, which follows from the [cluster's seed](Cluster::seeded) and the node's name.
+//!
+//! # What is not there yet
+//!
+//! Queue, gangs, preemption, placers of whole batches, volumes, data locality, deadlines, cost, shares
+//! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cluster;
+mod decide;
+mod explain;
+pub mod filters;
+mod hash;
+mod profile;
+mod rule;
+pub mod scores;
+mod set;
+mod view;
+
+pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
+pub use decide::{Decider, Decision, MOST_BYTES};
+pub use explain::{Explanation, Judgement, Part};
+pub use profile::{MOST_WEIGHT, Profile};
+pub use rule::{BEST, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
+pub use set::{NodeId, NodeSet};
+pub use view::{NodeView, PodView};

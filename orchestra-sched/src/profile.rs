@@ -1,0 +1,148 @@
+//! [`Profile`]: which rules count, and how much.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::rule::{Filter, Score};
+use crate::{filters, scores};
+
+/// An ordered list of rules: by which filters a pod is kept from nodes, and by which scores one of the
+/// others is chosen. A pod names its profile in `schedulerName`.
+///
+/// ```
+/// use orchestra_sched::{NodeView, PodView, Profile, Score};
+///
+/// struct LowPower;
+/// impl Score for LowPower {
+///     fn name(&self) -> &'static str { "LowPower" }
+///     fn score(&self, _pod: &PodView, node: &NodeView<'_>) -> i64 { -node.label_i64("watts").unwrap_or(0) }
+/// }
+///
+/// let profile = Profile::default().score(LowPower, 2).without("ImageLocality");
+/// assert!(profile.to_string().contains("LowPower*2"));
+/// ```
+#[derive(Clone)]
+pub struct Profile {
+    name: String,
+    filters: Vec<Arc<dyn Filter>>,
+    scores: Vec<Weighted>,
+}
+
+/// A score and how much it counts.
+#[derive(Clone)]
+pub(crate) struct Weighted {
+    pub(crate) rule: Arc<dyn Score>,
+    pub(crate) weight: i64,
+}
+
+/// The most that a rule may count.
+pub const MOST_WEIGHT: i64 = 10_000;
+
+impl Default for Profile {
+    /// The rules of Kubernetes' default scheduler, with its weights.
+    fn default() -> Self {
+        Self::empty("default-scheduler")
+            .filter(filters::NodeUnschedulable)
+            .filter(filters::NodeName)
+            .filter(filters::TaintToleration)
+            .filter(filters::NodeAffinity)
+            .filter(filters::NodePorts)
+            .filter(filters::NodeResourcesFit)
+            .filter(filters::PodTopologySpread)
+            .filter(filters::InterPodAffinity)
+            .score(scores::TaintToleration, 3)
+            .score(scores::NodeAffinity, 2)
+            .score(scores::PodTopologySpread, 2)
+            .score(scores::InterPodAffinity::default(), 2)
+            .score(scores::NodeResourcesFit::default(), 1)
+            .score(scores::NodeResourcesBalancedAllocation::default(), 1)
+            .score(scores::ImageLocality, 1)
+    }
+}
+
+impl Profile {
+    /// A profile without any rule: every pod can be anywhere, and all nodes are equal.
+    #[must_use]
+    pub fn empty(name: impl Into<String>) -> Self {
+        Self { name: name.into(), filters: Vec::new(), scores: Vec::new() }
+    }
+
+    /// Gives it another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Adds a filter, in the place of one of the same name, or at the end.
+    #[must_use]
+    pub fn filter(mut self, rule: impl Filter + 'static) -> Self {
+        let rule: Arc<dyn Filter> = Arc::new(rule);
+        match self.filters.iter_mut().find(|it| it.name() == rule.name()) {
+            Some(old) => *old = rule,
+            None => self.filters.push(rule),
+        }
+        self
+    }
+
+    /// Adds a score, in the place of one of the same name, or at the end. It counts 0 to
+    /// [`MOST_WEIGHT`] times what it says.
+    #[must_use]
+    pub fn score(mut self, rule: impl Score + 'static, weight: i64) -> Self {
+        let rule = Weighted { rule: Arc::new(rule), weight: weight.clamp(0, MOST_WEIGHT) };
+        match self.scores.iter_mut().find(|it| it.rule.name() == rule.rule.name()) {
+            Some(old) => *old = rule,
+            None => self.scores.push(rule),
+        }
+        self
+    }
+
+    /// Lets another number of times count what a score says.
+    #[must_use]
+    pub fn weigh(mut self, name: &str, weight: i64) -> Self {
+        for score in self.scores.iter_mut().filter(|it| it.rule.name() == name) {
+            score.weight = weight.clamp(0, MOST_WEIGHT);
+        }
+        self
+    }
+
+    /// Takes out the filter and the score of a name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.filters.retain(|it| it.name() != name);
+        self.scores.retain(|it| it.rule.name() != name);
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its filters, in order.
+    #[must_use]
+    pub fn filters(&self) -> &[Arc<dyn Filter>] {
+        &self.filters
+    }
+
+    /// Its scores, in order, and how much they count.
+    pub fn scores(&self) -> impl ExactSizeIterator<Item = (&Arc<dyn Score>, i64)> {
+        self.scores.iter().map(|it| (&it.rule, it.weight))
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let filters: Vec<_> = self.filters.iter().map(|it| it.name()).collect();
+        let scores: Vec<_> =
+            self.scores.iter().map(|it| format!("{}*{}", it.rule.name(), it.weight)).collect();
+        write!(f, "{}: {}; {}", self.name, filters.join(", "), scores.join(", "))
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Profile({self})")
+    }
+}

@@ -1,0 +1,107 @@
+use orchestra_core::object::Str;
+
+use crate::cluster::Dim;
+use crate::{BEST, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
+
+/// The more evenly a node's resources would be used, the better: by the standard deviation of the shares
+/// that would be taken.
+#[derive(Clone, Debug)]
+pub struct NodeResourcesBalancedAllocation {
+    resources: Vec<Str>,
+}
+
+impl Default for NodeResourcesBalancedAllocation {
+    fn default() -> Self {
+        Self::by(["cpu", "memory"])
+    }
+}
+
+impl NodeResourcesBalancedAllocation {
+    /// By these resources. A device counts for pods only that ask for it.
+    #[must_use]
+    pub fn by<N: Into<Str>>(resources: impl IntoIterator<Item = N>) -> Self {
+        Self { resources: resources.into_iter().map(Into::into).collect() }
+    }
+
+    fn is_usual(&self) -> bool {
+        self.resources == ["cpu", "memory"]
+    }
+
+    fn dims<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = Dim> + 'a {
+        self.resources.iter().filter_map(|name| cluster.dim(name))
+    }
+}
+
+/// The share of a resource that would be taken, at most all of it.
+fn share(taken: f64, allocatable: f64) -> f64 {
+    let share = taken / allocatable;
+    if share > 1.0 { 1.0 } else { share }
+}
+
+/// The standard deviation. That of two is half of their difference, which rounds less.
+fn deviation(shares: &[f64]) -> f64 {
+    match shares {
+        [] | [_] => 0.0,
+        [one, other] => ((one - other) / 2.0).abs(),
+        shares => {
+            let many = shares.len() as f64;
+            let mean = shares.iter().sum::<f64>() / many;
+            libm::sqrt(shares.iter().map(|share| (share - mean) * (share - mean)).sum::<f64>() / many)
+        }
+    }
+}
+
+impl Score for NodeResourcesBalancedAllocation {
+    fn name(&self) -> &'static str {
+        "NodeResourcesBalancedAllocation"
+    }
+
+    fn score(&self, pod: &PodView, node: &NodeView<'_>) -> i64 {
+        let columns = node.cluster().columns();
+        let counts = |dim: &Dim| {
+            (dim.is_native() || pod.request(*dim) > 0) && columns.allocatable(node.id(), *dim) > 0.0
+        };
+        let of = |dim| {
+            share(
+                columns.taken(node.id(), dim) + pod.request(dim) as f64,
+                columns.allocatable(node.id(), dim),
+            )
+        };
+        let mut shares = [0.0; 8];
+        let mut many = 0;
+        for (slot, dim) in shares.iter_mut().zip(self.dims(node.cluster()).filter(counts)) {
+            *slot = of(dim);
+            many += 1;
+        }
+        ((1.0 - deviation(&shares[..many])) * BEST as f64) as i64
+    }
+
+    fn score_all(&self, pod: &PodView, cluster: &Cluster, fit: &NodeSet, out: &mut [i64]) {
+        if !self.is_usual() {
+            return fit.iter().for_each(|node| out[node.at()] = self.score(pod, &cluster.at(node)));
+        }
+        let (cpu, memory) = (pod.request(Dim::CPU) as f64, pod.request(Dim::MEMORY) as f64);
+        let cpus = cluster.taken(Dim::CPU).iter().zip(cluster.allocatable(Dim::CPU));
+        let memories = cluster.taken(Dim::MEMORY).iter().zip(cluster.allocatable(Dim::MEMORY));
+        for (out, ((cpus, all_cpus), (memories, all_memories))) in out.iter_mut().zip(cpus.zip(memories)) {
+            let (one, other) = (share(cpus + cpu, *all_cpus), share(memories + memory, *all_memories));
+            let balance = (1.0 - ((one - other) / 2.0).abs()) * BEST as f64;
+            // Of one share, or none, the deviation is nothing.
+            let both = *all_cpus > 0.0 && *all_memories > 0.0;
+            *out = i64::from(if both { balance } else { BEST as f64 } as i32);
+        }
+    }
+
+    fn scale(&self) -> Scale {
+        Scale::Is
+    }
+
+    fn reads(&self, _: &PodView, _: &Cluster) -> Reads {
+        Reads::Node
+    }
+
+    fn constant(&self, pod: &PodView, cluster: &Cluster) -> Option<i64> {
+        // A pod that asks for none of them balances nothing.
+        self.dims(cluster).all(|dim| pod.request(dim) == 0).then_some(0)
+    }
+}

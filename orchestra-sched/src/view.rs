@@ -1,0 +1,169 @@
+//! [`PodView`] and [`NodeView`]: what a rule sees of a pod and of a node.
+
+use std::sync::Arc;
+
+use orchestra_core::kinds::Taint;
+use orchestra_core::object::{Map, Str};
+
+use crate::cluster::{ClassId, Cluster, Dim, Shape};
+use crate::set::NodeId;
+
+/// A pod that asks for a place.
+#[derive(Clone, Debug)]
+pub struct PodView {
+    name: Str,
+    class: ClassId,
+    shape: Arc<Shape>,
+}
+
+impl PodView {
+    pub(crate) fn new(name: Str, class: ClassId, shape: Arc<Shape>) -> Self {
+        Self { name, class, shape }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Str {
+        &self.name
+    }
+
+    /// Its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Str {
+        &self.shape.namespace
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &Map<Str> {
+        &self.shape.labels
+    }
+
+    /// The value of one of its labels.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&Str> {
+        self.shape.labels.get(key)
+    }
+
+    /// Its priority, the greater the more important.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        self.shape.priority
+    }
+
+    /// The profile by which it is placed: its `schedulerName`.
+    #[must_use]
+    pub fn profile(&self) -> &Str {
+        &self.shape.profile
+    }
+
+    /// How much of a resource it asks for: thousandths of a core, bytes, pieces.
+    #[must_use]
+    pub fn request(&self, dim: Dim) -> i64 {
+        self.shape.get(dim)
+    }
+
+    /// What it asks for, by resource, in order; what it does not ask for is left out.
+    pub fn requests(&self) -> impl ExactSizeIterator<Item = (Dim, i64)> + '_ {
+        self.shape.ask.amounts.iter().copied()
+    }
+
+    /// Its class: pods of one class ask the same, so that a rule answers them the same.
+    #[must_use]
+    pub fn class(&self) -> ClassId {
+        self.class
+    }
+
+    pub(crate) fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+}
+
+/// A node, and the cluster around it.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    cluster: &'a Cluster,
+    id: NodeId,
+}
+
+impl Cluster {
+    /// A node as rules see it.
+    #[must_use]
+    pub fn at(&self, id: NodeId) -> NodeView<'_> {
+        NodeView { cluster: self, id }
+    }
+}
+
+impl<'a> NodeView<'a> {
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+
+    /// Its place in the columns.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'a Str {
+        self.cluster.name(self.id)
+    }
+
+    /// The value of one of its labels.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&'a Str> {
+        self.cluster.facts(self.id).labels.get(key)
+    }
+
+    /// The value of one of its labels as a whole number, if it is one.
+    #[must_use]
+    pub fn label_i64(&self, key: &str) -> Option<i64> {
+        self.label(key)?.parse().ok()
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &'a Map<Str> {
+        &self.cluster.facts(self.id).labels
+    }
+
+    /// What keeps pods away from it.
+    #[must_use]
+    pub fn taints(&self) -> &'a [Taint] {
+        &self.cluster.facts(self.id).taints
+    }
+
+    /// Whether it is closed for new pods.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.cluster.facts(self.id).is_closed
+    }
+
+    /// What of a resource pods can have.
+    #[must_use]
+    pub fn allocatable(&self, dim: Dim) -> i64 {
+        self.cluster.columns().allocatable(self.id, dim) as i64
+    }
+
+    /// What of a resource is taken.
+    #[must_use]
+    pub fn taken(&self, dim: Dim) -> i64 {
+        self.cluster.columns().taken(self.id, dim) as i64
+    }
+
+    /// What of a resource is free; less than nothing where more is taken than there is.
+    #[must_use]
+    pub fn free(&self, dim: Dim) -> i64 {
+        self.allocatable(dim) - self.taken(dim)
+    }
+
+    /// How many pods are on it.
+    #[must_use]
+    pub fn pods(&self) -> usize {
+        self.cluster.pods_on(self.id).len()
+    }
+}
