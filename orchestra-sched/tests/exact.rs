@@ -1,0 +1,158 @@
+//! What the engine decides is what the model decides, node by node, rule by rule, tie by tie.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fast;
+mod model;
+
+use fast::Fast;
+use model::compare::disagreement;
+use model::sample::sample;
+use model::{Judge, Settings, Slow, World};
+use orchestra_core::kinds::Pod;
+use orchestra_sched::{Cluster, Decider, Decision, Profile};
+
+fn seeds(default: u64) -> u64 {
+    std::env::var("ORCHESTRA_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
+}
+
+/// Ranks that follow from a seed.
+fn ranked(world: &World, seed: u64) -> Settings {
+    let mut settings = Settings::default();
+    for (at, node) in world.nodes.iter().enumerate() {
+        let rank = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ seed << 7) >> 40;
+        settings.rank.insert(node.metadata.name.to_string(), rank);
+    }
+    settings
+}
+
+#[test]
+fn each_rule_says_of_each_node_what_the_model_says() {
+    let wrong: Vec<_> = (0..seeds(1_000)).filter_map(|seed| disagreement(&Fast, seed)).collect();
+    assert!(wrong.is_empty(), "{} seeds: {}", wrong.len(), wrong[0]);
+}
+
+/// A world that goes on: pods come, are placed as decided, and go; nodes come, go and change.
+struct History {
+    world: World,
+    settings: Settings,
+    cluster: Cluster,
+    decider: Decider,
+    random: u64,
+    placed: usize,
+}
+
+impl History {
+    fn next(&mut self, below: usize) -> usize {
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) as usize % below.max(1)
+    }
+
+    fn arrive(&mut self, pod: &Pod, what: &str) {
+        let judged = Slow.judge(&self.world, pod, &self.settings);
+        let expected = model::decide(pod, &judged, &self.settings);
+        let view = self.cluster.view(pod);
+        let explained = fast::judged_all(&self.world, &self.decider.explain(&self.cluster, &view));
+        for (slow, fast) in judged.iter().zip(explained) {
+            assert!(
+                fast == *slow,
+                "{what}, pod {}\nfast {fast:?}\nslow {slow:?}",
+                serde_json::to_string(pod).unwrap()
+            );
+        }
+        let anew = self.decider.decide_anew(&self.cluster, &view);
+        let decided = self.decider.decide(&self.cluster, &view);
+        let as_model = match decided {
+            Decision::Gated => model::Decision::Gated,
+            Decision::NoFit => model::Decision::Nowhere,
+            Decision::Place { node, .. } => model::Decision::On(self.cluster.name(node).to_string()),
+        };
+        assert_eq!(as_model, expected, "{what}: {}", serde_json::to_string(pod).unwrap());
+        assert_eq!(decided, anew, "{what}: {}", serde_json::to_string(pod).unwrap());
+        let Decision::Place { node, score } = decided else { return };
+        let total = judged.iter().find(|it| it.node == *self.cluster.name(node)).unwrap().total;
+        assert_eq!(score, total, "{what}");
+        self.placed += 1;
+        let mut placed = pod.clone();
+        placed.metadata.name = format!("put-{}", self.placed).into();
+        placed.spec.node_name = self.cluster.name(node).clone();
+        let mut view = pod.clone();
+        view.metadata.name = placed.metadata.name.clone();
+        let view = self.cluster.view(&view);
+        self.cluster.assume(&view, node);
+        self.world.placed.push(placed);
+    }
+
+    fn something_else(&mut self) {
+        match self.next(10) {
+            0..5 if !self.world.placed.is_empty() => {
+                let at = self.next(self.world.placed.len());
+                let pod = self.world.placed.remove(at);
+                self.cluster.remove_pod(&pod.metadata.namespace, &pod.metadata.name);
+            }
+            5 if !self.world.placed.is_empty() => {
+                // It is being deleted.
+                let at = self.next(self.world.placed.len());
+                let pod = &mut self.world.placed[at];
+                pod.metadata.deletion_timestamp =
+                    pod.metadata.deletion_timestamp.or(Some("2026-01-01T00:00:00Z".parse().unwrap()));
+                self.cluster.set_pod(pod);
+            }
+            6 if self.world.nodes.len() > 1 => {
+                // Two nodes swap what they say of themselves.
+                let (a, b) = (self.next(self.world.nodes.len()), self.next(self.world.nodes.len()));
+                let nodes = &mut self.world.nodes;
+                if a != b {
+                    let (low, high) = nodes.split_at_mut(a.max(b));
+                    let (one, two) = (&mut low[a.min(b)], &mut high[0]);
+                    std::mem::swap(&mut one.metadata.name, &mut two.metadata.name);
+                    for node in [one, two] {
+                        self.cluster.set_node(node);
+                    }
+                }
+            }
+            7 if self.world.nodes.len() > 1 => {
+                let at = self.next(self.world.nodes.len());
+                let node = self.world.nodes.remove(at);
+                self.cluster.remove_node(&node.metadata.name);
+                if self.next(2) == 0 {
+                    // It comes back, with its pods.
+                    let id = self.cluster.set_node(&node);
+                    if let Some(rank) = self.settings.rank.get(node.metadata.name.as_str()) {
+                        self.cluster.set_rank(id, *rank);
+                    }
+                    self.world.nodes.push(node);
+                }
+            }
+            8 if !self.world.namespaces.is_empty() => {
+                let at = self.next(self.world.namespaces.len());
+                let team = if self.next(2) == 0 { "a" } else { "b" };
+                let namespace = &mut self.world.namespaces[at];
+                namespace.metadata.labels.insert("team", team.into());
+                self.cluster.set_namespace(namespace);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_about_classes_never_changes_a_decision() {
+    let mut decided = 0;
+    for seed in 0..seeds(150) {
+        let (world, arrivals) = sample(seed);
+        let settings = ranked(&world, seed);
+        let cluster = fast::cluster(&world, &settings);
+        // Every third time there is room for hardly anything.
+        let decider = Decider::new(Profile::default()).most_bytes(if seed % 3 == 0 { 1 } else { 1 << 20 });
+        let mut history = History { world, settings, cluster, decider, random: seed, placed: 0 };
+        for round in 0..12 {
+            for (at, pod) in arrivals.iter().enumerate() {
+                history.arrive(pod, &format!("seed {seed}, round {round}, pod {at}"));
+                history.something_else();
+                decided += 1;
+            }
+        }
+    }
+    println!("{decided} decisions");
+}
