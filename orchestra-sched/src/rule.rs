@@ -56,6 +56,14 @@ pub trait Filter: Send + Sync {
         Reads::Anything
     }
 
+    /// The answer by the domains of one key only, where the pod fits exactly if it does so by each of the
+    /// keys that the rule [reads](Self::reads): what a key that each node has a value of its own for says
+    /// then holds until the node changes, whatever the others say. Nothing, where keys hang together.
+    fn filter_by(&self, key: Key, pod: &PodView, node: &NodeView<'_>) -> Option<Verdict> {
+        let _ = (key, pod, node);
+        None
+    }
+
     /// A number that changes whenever answers for nodes that have *not* changed may be others, where the
     /// rule says that it [reads](Self::reads) only nodes or domains.
     fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {

@@ -1,5 +1,7 @@
 //! [`NodeId`] and [`NodeSet`]: which nodes.
 
+use std::ops::Range;
+
 /// A node of a cluster: its place in the columns. It stays the node's as long as the node is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) u32);
@@ -119,6 +121,13 @@ impl NodeSet {
                 Some(NodeId::of(at * WORD + bit))
             })
         })
+    }
+
+    /// Shows the places, 64 at a time, among which some are in, and which: one bit each.
+    pub(crate) fn in_words(&self, mut show: impl FnMut(Range<usize>, u64)) {
+        for (at, word) in self.words.iter().enumerate().filter(|(_, word)| **word != 0) {
+            show(at * WORD..(at + 1) * WORD, *word);
+        }
     }
 
     /// Takes all out, and makes room for so many places.

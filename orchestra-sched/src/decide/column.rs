@@ -97,7 +97,7 @@ impl Column {
     fn look(&mut self, Asked { cluster, pod }: Asked<'_>, layout: &Layout, node: NodeId) {
         let Some(position) = layout.position.get(node.at()).filter(|at| **at != u32::MAX) else { return };
         let view = cluster.at(node);
-        let fits = self.plan.filters.iter().all(|filter| filter.filter(pod, &view).fits());
+        let fits = self.plan.filters.iter().all(|filter| filter.fits(pod, &view));
         let value = if fits {
             let scores = self.plan.scores.iter();
             scores.map(|(it, weight)| it.score(pod, &view).clamp(0, crate::BEST) * weight).sum::<i64>() as i32
@@ -111,7 +111,8 @@ impl Column {
     }
 
     fn look_at_all(&mut self, Asked { cluster, pod }: Asked<'_>, layout: &Layout, sweep: &mut Sweep) {
-        sweep.filter(self.plan.filters.iter(), cluster, pod);
+        sweep.fit.copy_from(cluster.nodes());
+        self.plan.filters.iter().for_each(|filter| filter.filter_all(pod, cluster, &mut sweep.fit));
         sweep.sum(self.plan.scores.iter().map(|(it, weight)| (it, *weight)), cluster, pod);
         self.peaks.clear(layout);
         self.peaks.fill(layout, |at| match layout.order[at] {
@@ -131,7 +132,7 @@ impl Column {
             |group: usize| self.peaks.first(group, layout.groups[group]).and_then(|at| layout.order[at]);
         let there = (0..layout.groups.len()).filter(|group| self.peaks.top(*group) != NO);
         let fits = |(_, node): &(usize, NodeId)| {
-            self.plan.group_filters.iter().all(|filter| filter.filter(pod, &cluster.at(*node)).fits())
+            self.plan.group_filters.iter().all(|filter| filter.fits(pod, &cluster.at(*node)))
         };
         let groups = there.filter_map(|group| Some((group, first(group)?))).filter(fits);
         if self.plan.group_scores.is_empty() {
@@ -166,7 +167,7 @@ impl Column {
             let Some(first) = self.peaks.first(group, *range).and_then(|at| layout.order[at]) else {
                 continue;
             };
-            if !self.plan.group_filters.iter().all(|filter| filter.filter(pod, &cluster.at(first)).fits()) {
+            if !self.plan.group_filters.iter().all(|filter| filter.fits(pod, &cluster.at(first))) {
                 continue;
             }
             for at in range.from * crate::set::WORD..range.to * crate::set::WORD {

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, Key};
 use crate::profile::Profile;
 use crate::rule::{Filter, Reads, Scale, Score};
-use crate::view::PodView;
+use crate::set::NodeSet;
+use crate::view::{NodeView, PodView};
 
 /// The rules of a profile, by how long their answers for a class hold.
 #[derive(Clone, Default)]
 pub(crate) struct Plan {
     /// Until the node changes.
-    pub(crate) filters: Vec<Arc<dyn Filter>>,
+    pub(crate) filters: Vec<Part>,
     pub(crate) scores: Vec<(Arc<dyn Score>, i64)>,
     /// As long, but what they count depends on the other nodes.
     pub(crate) scaled: Vec<(Arc<dyn Score>, i64)>,
     /// The same for all nodes of a group; asked for each decision.
-    pub(crate) group_filters: Vec<Arc<dyn Filter>>,
+    pub(crate) group_filters: Vec<Part>,
     pub(crate) group_scores: Vec<(Arc<dyn Score>, i64)>,
     /// By what the groups are made.
     pub(crate) keys: Vec<Key>,
@@ -27,10 +28,48 @@ pub(crate) struct Plan {
     pub(crate) constant: i64,
 }
 
+/// A filter, or what it says by some keys.
+#[derive(Clone)]
+pub(crate) struct Part {
+    rule: Arc<dyn Filter>,
+    keys: Option<Vec<Key>>,
+}
+
+impl Part {
+    fn whole(rule: &Arc<dyn Filter>) -> Self {
+        Self { rule: rule.clone(), keys: None }
+    }
+
+    fn by(rule: &Arc<dyn Filter>, keys: Vec<Key>) -> Self {
+        Self { rule: rule.clone(), keys: Some(keys) }
+    }
+
+    pub(crate) fn fits(&self, pod: &PodView, node: &NodeView<'_>) -> bool {
+        match &self.keys {
+            None => self.rule.filter(pod, node).fits(),
+            Some(keys) => {
+                keys.iter().all(|key| self.rule.filter_by(*key, pod, node).is_some_and(|it| it.fits()))
+            }
+        }
+    }
+
+    pub(crate) fn filter_all(&self, pod: &PodView, cluster: &Cluster, fit: &mut NodeSet) {
+        match &self.keys {
+            None => self.rule.filter_all(pod, cluster, fit),
+            Some(_) => fit.retain(|node| self.fits(pod, &cluster.at(node))),
+        }
+    }
+}
+
 /// How long an answer holds.
 enum Holds {
     Node,
     Group(Vec<Key>),
+    /// What some keys say holds until the node changes, what others say is the same for a group.
+    Both {
+        own: Vec<Key>,
+        group: Vec<Key>,
+    },
     Once,
 }
 
@@ -39,12 +78,17 @@ impl Plan {
         let mut plan = Self::default();
         for filter in profile.filters() {
             match holds(filter.reads(pod, cluster), cluster) {
-                Holds::Node => plan.filters.push(filter.clone()),
-                Holds::Once => plan.loose_filters.push(filter.clone()),
+                Holds::Node => plan.filters.push(Part::whole(filter)),
                 Holds::Group(keys) => {
                     plan.keys.extend(keys);
-                    plan.group_filters.push(filter.clone());
+                    plan.group_filters.push(Part::whole(filter));
                 }
+                Holds::Both { own, group } if can_be_split(&**filter, pod, cluster, &own) => {
+                    plan.keys.extend(&group);
+                    plan.filters.push(Part::by(filter, own));
+                    plan.group_filters.push(Part::by(filter, group));
+                }
+                Holds::Both { .. } | Holds::Once => plan.loose_filters.push(filter.clone()),
             }
         }
         for (score, weight) in profile.scores().filter(|(_, weight)| *weight > 0) {
@@ -56,7 +100,7 @@ impl Plan {
             match holds(score.reads(pod, cluster), cluster) {
                 Holds::Node if score.scale() == Scale::Is => plan.scores.push(weighted),
                 Holds::Node => plan.scaled.push(weighted),
-                Holds::Once => plan.loose_scores.push(weighted),
+                Holds::Both { .. } | Holds::Once => plan.loose_scores.push(weighted),
                 Holds::Group(keys) => {
                     plan.keys.extend(keys);
                     plan.group_scores.push(weighted);
@@ -75,7 +119,7 @@ impl Plan {
 
     /// What changes when answers that are kept do not hold any more, though no node has changed.
     pub(crate) fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {
-        let filters = self.filters.iter().map(|it| it.version(pod, cluster));
+        let filters = self.filters.iter().map(|it| it.rule.version(pod, cluster));
         let scores = self.scores.iter().chain(&self.scaled).map(|(it, _)| it.version(pod, cluster));
         filters.chain(scores).fold(0, |all, one| crate::hash::mix(all ^ one))
     }
@@ -86,28 +130,37 @@ fn holds(reads: Reads, cluster: &Cluster) -> Holds {
         Reads::Node => Holds::Node,
         Reads::Cluster | Reads::Anything => Holds::Once,
         Reads::Domains(keys) => {
-            let own = keys.iter().filter(|key| cluster.column(**key).is_unique()).count();
-            match own {
-                0 => Holds::Group(keys),
-                // Each node is a domain of its own.
-                _ if own == keys.len() => Holds::Node,
-                _ => Holds::Once,
+            // Where no two nodes have the same value, each is a domain of its own.
+            let (own, group): (Vec<_>, Vec<_>) =
+                keys.into_iter().partition(|key| cluster.column(*key).is_unique());
+            match (own.is_empty(), group.is_empty()) {
+                (true, _) => Holds::Group(group),
+                (_, true) => Holds::Node,
+                _ => Holds::Both { own, group },
             }
         }
     }
 }
 
+/// Whether a filter answers by one key.
+fn can_be_split(filter: &dyn Filter, pod: &PodView, cluster: &Cluster, keys: &[Key]) -> bool {
+    let node = cluster.nodes().first();
+    let answers = |node| keys.iter().all(|key| filter.filter_by(*key, pod, &cluster.at(node)).is_some());
+    node.is_some_and(answers)
+}
+
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = |list: &[(Arc<dyn Score>, i64)]| list.iter().map(|it| it.0.name()).collect::<Vec<_>>();
-        let filters = |list: &[Arc<dyn Filter>]| list.iter().map(|it| it.name()).collect::<Vec<_>>();
+        let filters = |list: &[Part]| list.iter().map(|it| it.rule.name()).collect::<Vec<_>>();
+        let loose: Vec<_> = self.loose_filters.iter().map(|it| it.name()).collect();
         f.debug_struct("Plan")
             .field("filters", &filters(&self.filters))
             .field("scores", &names(&self.scores))
             .field("scaled", &names(&self.scaled))
             .field("group_filters", &filters(&self.group_filters))
             .field("group_scores", &names(&self.group_scores))
-            .field("loose_filters", &filters(&self.loose_filters))
+            .field("loose_filters", &loose)
             .field("loose_scores", &names(&self.loose_scores))
             .finish_non_exhaustive()
     }

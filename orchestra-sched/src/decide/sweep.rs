@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Decision;
 use crate::cluster::Cluster;
 use crate::profile::Profile;
-use crate::rule::{Filter, Only, Score};
-use crate::set::{NodeId, NodeSet};
+use crate::rule::{Only, Score};
+use crate::set::NodeSet;
 use crate::view::PodView;
 
 /// What a sweep works with. It is kept so that a decision allocates nothing.
@@ -35,17 +35,6 @@ impl Sweep {
         best(cluster, &self.fit, &self.totals)
     }
 
-    /// Finds out where a pod fits.
-    pub(crate) fn filter<'a>(
-        &mut self,
-        filters: impl Iterator<Item = &'a Arc<dyn Filter>>,
-        cluster: &Cluster,
-        pod: &PodView,
-    ) {
-        self.fit.copy_from(cluster.nodes());
-        filters.for_each(|filter| filter.filter_all(pod, cluster, &mut self.fit));
-    }
-
     /// Sums up what scores say.
     pub(crate) fn sum<'a>(
         &mut self,
@@ -71,7 +60,12 @@ impl Sweep {
         self.one.resize(cluster.places(), 0);
         for (score, weight) in scores.filter(|(_, weight)| *weight > 0) {
             if let Some(constant) = score.constant(pod, cluster) {
-                self.totals.iter_mut().for_each(|total| *total += constant * weight);
+                let totals = &mut self.totals;
+                self.fit.in_words(|places, _| {
+                    totals[places]
+                        .iter_mut()
+                        .for_each(|total| *total = total.wrapping_add(constant * weight));
+                });
                 continue;
             }
             score.score_all(pod, cluster, &self.fit, &mut self.one);
@@ -89,18 +83,27 @@ impl Sweep {
     }
 
     fn add_one(&mut self, weight: i64) {
-        for (total, one) in self.totals.iter_mut().zip(&self.one) {
-            // Where the pod does not fit, anything may stand, and nobody looks.
-            *total = total.wrapping_add(one.wrapping_mul(weight));
-        }
+        let Self { fit, totals, one } = self;
+        fit.in_words(|places, _| {
+            for (total, one) in totals[places.clone()].iter_mut().zip(&one[places]) {
+                // Where the pod does not fit, anything may stand, and nobody looks.
+                *total = total.wrapping_add(one.wrapping_mul(weight));
+            }
+        });
     }
 }
 
 /// The best of some nodes: the greatest score, and of those that have it the one with the least rank.
 pub(crate) fn best(cluster: &Cluster, fit: &NodeSet, totals: &[i64]) -> Decision {
-    let key = |node: &NodeId| (totals[node.at()], std::cmp::Reverse((cluster.rank(*node), *node)));
-    match fit.iter().max_by_key(key) {
-        Some(node) => Decision::Place { node, score: totals[node.at()] },
+    let mut top = None;
+    fit.in_words(|places, bits| {
+        let of = |(at, total): (usize, &i64)| (bits >> at & 1 == 1).then_some(*total);
+        top = top.max(totals[places].iter().enumerate().filter_map(of).max());
+    });
+    let Some(score) = top else { return Decision::NoFit };
+    let equal = fit.iter().filter(|node| totals[node.at()] == score);
+    match equal.min_by_key(|node| (cluster.rank(*node), *node)) {
+        Some(node) => Decision::Place { node, score },
         None => Decision::NoFit,
     }
 }

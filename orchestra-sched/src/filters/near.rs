@@ -1,4 +1,4 @@
-use crate::cluster::NOWHERE;
+use crate::cluster::{Key, NOWHERE};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put where the pods are that it must be with, and where none are that it must not be with;
@@ -15,21 +15,17 @@ impl InterPodAffinity {
         let repelled = cluster.class(pod.class()).is_some_and(|class| !class.repelled_by.is_empty());
         near.with.is_empty() && near.without.is_empty() && !repelled
     }
-}
 
-impl Filter for InterPodAffinity {
-    fn name(&self) -> &'static str {
-        "InterPodAffinity"
-    }
-
-    fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
+    /// Whether it can be there, by all keys or by one.
+    fn judge(pod: &PodView, node: &NodeView<'_>, key: Option<Key>) -> Verdict {
         let (near, cluster) = (&pod.shape().near, node.cluster());
         let at = |tally: &_| {
             let tally = cluster.tally(*tally);
-            (tally, cluster.column(tally.key).domain(node.id()))
+            let counts = key.is_none_or(|key| key == tally.key);
+            counts.then(|| (tally, cluster.column(tally.key).domain(node.id())))
         };
         let mut alone = false;
-        for (tally, domain) in near.with.iter().map(at) {
+        for (tally, domain) in near.with.iter().filter_map(at) {
             if domain == NOWHERE {
                 return Verdict::never("node(s) didn't match pod affinity rules");
             }
@@ -41,14 +37,28 @@ impl Filter for InterPodAffinity {
         }
         let is_with =
             |(tally, domain): (&crate::cluster::Tally, _)| domain != NOWHERE && tally.count(domain) > 0;
-        if near.without.iter().map(at).any(is_with) {
+        if near.without.iter().filter_map(at).any(is_with) {
             return Verdict::no("node(s) didn't match pod anti-affinity rules");
         }
         let repelled = cluster.class(pod.class()).map(|class| &class.repelled_by[..]).unwrap_or_default();
-        if repelled.iter().map(at).any(is_with) {
+        if repelled.iter().filter_map(at).any(is_with) {
             return Verdict::no("node(s) didn't satisfy existing pods anti-affinity rules");
         }
         Verdict::Fits
+    }
+}
+
+impl Filter for InterPodAffinity {
+    fn name(&self) -> &'static str {
+        "InterPodAffinity"
+    }
+
+    fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
+        Self::judge(pod, node, None)
+    }
+
+    fn filter_by(&self, key: Key, pod: &PodView, node: &NodeView<'_>) -> Option<Verdict> {
+        Some(Self::judge(pod, node, Some(key)))
     }
 
     fn filter_all(&self, pod: &PodView, cluster: &Cluster, fit: &mut NodeSet) {

@@ -1,4 +1,4 @@
-use crate::cluster::{NOWHERE, Spread};
+use crate::cluster::{Key, NOWHERE, Spread};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put where its domain would not have too many more pods like it than the emptiest one has
@@ -12,25 +12,35 @@ fn least(spread: &Spread, cluster: &Cluster) -> i64 {
     if tally.domains() < spread.least_domains { 0 } else { tally.least() }
 }
 
+/// Whether it can be there, by all keys or by one.
+fn judge(pod: &PodView, node: &NodeView<'_>, key: Option<Key>) -> Verdict {
+    let cluster = node.cluster();
+    let counts = |spread: &&Spread| key.is_none_or(|key| key == spread.key);
+    for spread in pod.shape().hard.iter().filter(counts) {
+        let domain = cluster.column(spread.key).domain(node.id());
+        if domain == NOWHERE {
+            let text = "node(s) didn't match pod topology spread constraints (missing required label)";
+            return Verdict::never(text);
+        }
+        let then = cluster.tally(spread.tally).count(domain) + i64::from(spread.is_meant);
+        if then - least(spread, cluster) > spread.skew {
+            return Verdict::no("node(s) didn't match pod topology spread constraints");
+        }
+    }
+    Verdict::Fits
+}
+
 impl Filter for PodTopologySpread {
     fn name(&self) -> &'static str {
         "PodTopologySpread"
     }
 
     fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
-        let cluster = node.cluster();
-        for spread in &pod.shape().hard {
-            let domain = cluster.column(spread.key).domain(node.id());
-            if domain == NOWHERE {
-                let text = "node(s) didn't match pod topology spread constraints (missing required label)";
-                return Verdict::never(text);
-            }
-            let then = cluster.tally(spread.tally).count(domain) + i64::from(spread.is_meant);
-            if then - least(spread, cluster) > spread.skew {
-                return Verdict::no("node(s) didn't match pod topology spread constraints");
-            }
-        }
-        Verdict::Fits
+        judge(pod, node, None)
+    }
+
+    fn filter_by(&self, key: Key, pod: &PodView, node: &NodeView<'_>) -> Option<Verdict> {
+        Some(judge(pod, node, Some(key)))
     }
 
     fn filter_all(&self, pod: &PodView, cluster: &Cluster, fit: &mut NodeSet) {
