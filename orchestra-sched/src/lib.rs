@@ -50,7 +50,7 @@
 //!
 //! # What is not there yet
 //!
-//! Queue, gangs, preemption, placers of whole batches, volumes, data locality, deadlines, cost, shares
+//! Queue, gangs, preemption, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
 //! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -60,6 +60,7 @@ mod decide;
 mod explain;
 pub mod filters;
 mod hash;
+mod placer;
 mod profile;
 mod rule;
 pub mod scores;
@@ -69,6 +70,7 @@ mod view;
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
+pub use placer::{Greedy, Placer};
 pub use profile::{MOST_WEIGHT, Profile};
 pub use rule::{BEST, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
 pub use set::{NodeId, NodeSet};

@@ -1,0 +1,73 @@
+//! [`Placer`]: the whole algorithm, for a whole batch of pods.
+
+use crate::cluster::Cluster;
+use crate::decide::{Decider, Decision};
+use crate::view::PodView;
+
+/// Places pods that wait, all that are there at once: in which order, by which rules, one by one or
+/// together, is its own business.
+///
+/// What it decides it also [assumes](Cluster::assume), so that no two pods are given the same room. A
+/// decision holds for the cluster as it then is; whoever writes it down sees to it that nothing has
+/// changed meanwhile.
+///
+/// ```
+/// use orchestra_sched::{Cluster, Decider, Decision, Dim, Placer, PodView, Profile};
+///
+/// /// The biggest first: what is small fits into what is left.
+/// struct BiggestFirst(Decider);
+///
+/// impl Placer for BiggestFirst {
+///     fn name(&self) -> &'static str { "BiggestFirst" }
+///     fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision> {
+///         let mut order: Vec<_> = (0..batch.len()).collect();
+///         order.sort_by_key(|at| std::cmp::Reverse(batch[*at].request(Dim::CPU)));
+///         let mut decisions = vec![Decision::NoFit; batch.len()];
+///         for at in order {
+///             decisions[at] = self.0.place(cluster, &batch[at]);
+///         }
+///         decisions
+///     }
+/// }
+/// # let _ = BiggestFirst(Decider::new(Profile::default())).place(&[], &mut Cluster::seeded(1));
+/// ```
+pub trait Placer: Send {
+    /// Its name, as it stands in reports.
+    fn name(&self) -> &'static str;
+
+    /// Decides about each pod, and assumes what it decides. One answer for each, in the batch's order.
+    fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision>;
+}
+
+/// Gives each pod in turn the best node that is left: what Kubernetes does.
+#[derive(Clone, Debug)]
+pub struct Greedy(Decider);
+
+impl Greedy {
+    /// By the rules of a decider's profile.
+    #[must_use]
+    pub fn new(decider: Decider) -> Self {
+        Self(decider)
+    }
+}
+
+impl Placer for Greedy {
+    fn name(&self) -> &'static str {
+        "Greedy"
+    }
+
+    fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision> {
+        batch.iter().map(|pod| self.0.place(cluster, pod)).collect()
+    }
+}
+
+impl Decider {
+    /// [Decides](Self::decide) about a pod, and assumes it.
+    pub fn place(&mut self, cluster: &mut Cluster, pod: &PodView) -> Decision {
+        let decision = self.decide(cluster, pod);
+        if let Decision::Place { node, .. } = decision {
+            cluster.assume(pod, node);
+        }
+        decision
+    }
+}
