@@ -48,9 +48,14 @@
 //! random clusters, node by node and tie by tie. Of two nodes that are equally good the one with the lower
 //! rank is taken, which follows from the [cluster's seed](Cluster::seeded) and the node's name.
 //!
+//! # Who is next
+//!
+//! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
+//! the same for what is not there cost as much as one.
+//!
 //! # What is not there yet
 //!
-//! Queue, gangs, preemption, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
+//! Gangs, preemption, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
 //! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -62,6 +67,7 @@ pub mod filters;
 mod hash;
 mod placer;
 mod profile;
+mod queue;
 mod rule;
 pub mod scores;
 mod set;
@@ -72,6 +78,7 @@ pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use placer::{Greedy, Placer};
 pub use profile::{MOST_WEIGHT, Profile};
+pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rule::{BEST, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
 pub use set::{NodeId, NodeSet};
 pub use view::{NodeView, PodView};
