@@ -9,6 +9,7 @@ use model::compare::disagreement;
 use model::sample::sample;
 use model::{Judge, Settings, Slow, World};
 use orchestra_core::kinds::Pod;
+use orchestra_core::object::Quantity;
 use orchestra_sched::{Cluster, Decider, Decision, Profile};
 
 fn seeds(default: u64) -> u64 {
@@ -130,6 +131,16 @@ impl History {
                 let namespace = &mut self.world.namespaces[at];
                 namespace.metadata.labels.insert("team", team.into());
                 self.cluster.set_namespace(namespace);
+            }
+            9 if !self.world.nodes.is_empty() => {
+                // A node has something else for pods, or says what it said.
+                let at = self.next(self.world.nodes.len());
+                let cpu = self.next(4) as i64;
+                let node = &mut self.world.nodes[at];
+                if cpu > 0 {
+                    node.status.allocatable.insert("cpu", Quantity::from(cpu));
+                }
+                self.cluster.set_node(node);
             }
             _ => {}
         }

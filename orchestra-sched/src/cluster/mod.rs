@@ -107,6 +107,7 @@ impl Cluster {
 
     /// Takes over what a node's object says; a new node, if need be.
     pub fn set_node(&mut self, node: &Node) -> NodeId {
+        let is_new = self.nodes.find(&node.metadata.name).is_none();
         let id = self.nodes.enter(&node.metadata.name);
         let places = self.nodes.places();
         if self.pods.on.len() < places {
@@ -115,15 +116,22 @@ impl Cluster {
             self.labels.grow(places);
             self.log.fit(places);
         }
-        self.leave_tallies(id);
-        self.note_images(id, false);
-        self.nodes.set(id, node, &mut self.dims);
-        self.labels.set(id, Some(&self.nodes.facts[id.at()]));
-        self.masks.set(id, Some(&self.nodes.facts[id.at()]));
-        self.note_images(id, true);
-        self.enter_tallies(id);
-        self.objects += 1;
-        self.log.note(id);
+        let facts = Facts::of(node);
+        let is_other = is_new || self.nodes.facts[id.at()] != facts;
+        if is_other {
+            self.leave_tallies(id);
+            self.note_images(id, false);
+            self.nodes.say(id, facts);
+            self.labels.set(id, Some(&self.nodes.facts[id.at()]));
+            self.masks.set(id, Some(&self.nodes.facts[id.at()]));
+            self.note_images(id, true);
+            self.enter_tallies(id);
+            self.objects += 1;
+        }
+        // That a node is alive is said every few seconds, and changes nothing.
+        if self.nodes.offer(id, node, &mut self.dims) || is_other {
+            self.log.note(id);
+        }
         if let Some(waiting) = self.waiting.remove(&node.metadata.name) {
             waiting.into_iter().for_each(|pod| self.put_on(pod, id));
         }

@@ -8,7 +8,7 @@ use crate::hash::{Index, hash, mix};
 use crate::set::{NodeId, NodeSet, WORD};
 
 /// What a node's object says, as far as some rule asks for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
     pub(crate) name: Str,
     pub(crate) labels: Map<Str>,
@@ -19,7 +19,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &Node) -> Self {
         let images = node.status.images.iter();
         let mut images: Vec<_> = images
             .flat_map(|image| image.names.iter().map(|name| (name.clone(), image.size_bytes)))
@@ -131,35 +131,35 @@ impl Nodes {
     }
 
     /// Takes over what a node's object says.
-    pub(crate) fn set(&mut self, id: NodeId, node: &Node, dims: &mut Dims) {
-        self.forget(id);
-        let facts = Facts::of(node);
-        self.closed.set(id, facts.is_closed);
+    pub(crate) fn say(&mut self, id: NodeId, facts: Facts) {
+        self.disliked -= usize::from(self.facts[id.at()].is_disliked());
         self.disliked += usize::from(facts.is_disliked());
+        self.closed.set(id, facts.is_closed);
         self.facts[id.at()] = facts;
-        for (name, quantity) in &node.status.allocatable {
-            let dim = dims.of(name);
-            self.widen(dims.len());
-            if dim.at() < MOST_DIMS {
-                self.resources[dim.at()].allocatable[id.at()] = amount(dim, *quantity).max(0) as f64;
-            }
-        }
-        self.widen(dims.len());
     }
 
-    fn forget(&mut self, id: NodeId) {
-        self.disliked -= usize::from(self.facts[id.at()].is_disliked());
-        self.closed.remove(id);
-        self.resources.iter_mut().for_each(|resource| resource.allocatable[id.at()] = 0.0);
+    /// Takes over what a node has for pods; tells whether that is something else than before.
+    pub(crate) fn offer(&mut self, id: NodeId, node: &Node, dims: &mut Dims) -> bool {
+        let amounts: Vec<_> = node.status.allocatable.iter().map(|(name, it)| (dims.of(name), *it)).collect();
+        self.widen(dims.len());
+        let mut changed = false;
+        for (at, resource) in self.resources.iter_mut().enumerate() {
+            let dim = Dim(at as u16);
+            // More resources than there are columns for are on no node.
+            let said = amounts.iter().find(|(it, _)| *it == dim && at < MOST_DIMS);
+            let has = said.map_or(0.0, |(_, quantity)| amount(dim, *quantity).max(0) as f64);
+            changed |= std::mem::replace(&mut resource.allocatable[id.at()], has) != has;
+        }
+        changed
     }
 
     /// Takes a node out. Its pods must have been taken off before.
     pub(crate) fn remove(&mut self, id: NodeId) {
-        self.forget(id);
         let facts = &self.facts;
         self.index
             .remove(hash(facts[id.at()].name.as_str()), id.0, |at| hash(facts[at as usize].name.as_str()));
-        self.facts[id.at()] = Facts::default();
+        self.say(id, Facts::default());
+        self.resources.iter_mut().for_each(|resource| resource.allocatable[id.at()] = 0.0);
         self.ranks[id.at()] = u64::MAX;
         self.known.remove(id);
         self.many -= 1;
