@@ -53,9 +53,11 @@
 //! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
 //! the same for what is not there cost as much as one.
 //!
+//! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it.
+//!
 //! # What is not there yet
 //!
-//! Gangs, preemption, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
+//! Gangs, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
 //! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -66,6 +68,7 @@ mod explain;
 pub mod filters;
 mod hash;
 mod placer;
+mod preempt;
 mod profile;
 mod queue;
 mod rule;
@@ -77,6 +80,7 @@ pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use placer::{Greedy, Placer};
+pub use preempt::{Eviction, LeastImportant, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rule::{BEST, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use orchestra_core::kinds::{NodePolicy, Pod, PodTerm, TaintEffect, TopologySpread, WhenUnsatisfiable};
+use orchestra_core::kinds::{
+    NodePolicy, Pod, PodTerm, PreemptionPolicy, TaintEffect, TopologySpread, WhenUnsatisfiable,
+};
 use orchestra_core::object::{Map, Operator, Str};
 
 use super::Cluster;
@@ -57,6 +59,7 @@ impl Cluster {
             namespace: metadata.namespace.clone(),
             labels: metadata.labels.clone(),
             priority: spec.priority.unwrap_or(0),
+            never_preempts: spec.preemption_policy == Some(PreemptionPolicy::Never),
             profile: spec.scheduler_name.clone(),
             ask,
             node_name: asking.node_name.into(),

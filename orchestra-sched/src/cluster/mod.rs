@@ -26,8 +26,8 @@ pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
 pub(crate) use tallies::{Tally, TallyId};
 
-use orchestra_core::kinds::{Namespace, Node};
-use orchestra_core::object::{Map, Str};
+use orchestra_core::kinds::{Namespace, Node, PodDisruptionBudget};
+use orchestra_core::object::{LabelSelector, Map, Metadata, Str};
 
 use crate::hash::Index;
 use crate::set::{NodeId, NodeSet};
@@ -58,6 +58,7 @@ pub struct Cluster {
     pods: Pods,
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
+    budgets: BTreeMap<(Str, Str), Budget>,
     /// The labels of namespaces.
     namespaces: BTreeMap<Str, Map<Str>>,
     /// The host ports that are taken, by node.
@@ -69,6 +70,14 @@ pub struct Cluster {
     objects: u64,
     /// Raised when what some pods say of others concerns another class.
     sayings: u64,
+}
+
+/// How many of some pods may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    namespace: Str,
+    pods: Option<LabelSelector>,
+    pub(crate) allowed: i64,
 }
 
 impl Default for Cluster {
@@ -96,6 +105,7 @@ impl Cluster {
             classes_kept: compile::FEWEST_KEPT,
             pods: Pods::default(),
             waiting: BTreeMap::new(),
+            budgets: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             ports: Vec::new(),
             images: BTreeMap::new(),
@@ -177,6 +187,31 @@ impl Cluster {
         if self.namespaces.remove(name).is_some() {
             self.recount_all();
         }
+    }
+
+    /// Takes over how many pods a disruption budget lets go.
+    pub fn set_budget(&mut self, budget: &PodDisruptionBudget) {
+        let Metadata { namespace, name, .. } = &budget.metadata;
+        let (pods, allowed) = (budget.spec.selector.clone(), i64::from(budget.status.disruptions_allowed));
+        let budget = Budget { namespace: namespace.clone(), pods, allowed };
+        self.budgets.insert((namespace.clone(), name.clone()), budget);
+    }
+
+    /// Forgets a disruption budget.
+    pub fn remove_budget(&mut self, namespace: &str, name: &str) {
+        self.budgets.remove(&(Str::from(namespace), Str::from(name)));
+    }
+
+    pub(crate) fn budgets(&self) -> impl Iterator<Item = &Budget> {
+        self.budgets.values()
+    }
+
+    /// Whether a budget is about a pod.
+    pub(crate) fn is_under(&self, budget: &Budget, pod: PodId) -> bool {
+        let placed = &self.pods.all[pod.at()];
+        let class = self.classes.get(placed.class);
+        placed.namespace == budget.namespace
+            && budget.pods.as_ref().is_some_and(|pods| class.is_some_and(|it| pods.matches(&it.shape.labels)))
     }
 
     fn note_images(&mut self, node: NodeId, there: bool) {

@@ -9,6 +9,7 @@ use super::compile::is_within;
 use super::pods::{Placed, PodId};
 use super::shape::Asking;
 use super::tallies::{TallyId, Within};
+use crate::preempt::Victim;
 use crate::set::NodeId;
 use crate::view::PodView;
 
@@ -108,6 +109,33 @@ impl Cluster {
             self.pods.quit(pod, &mut class.pods);
         }
         self.pods.remove(pod);
+    }
+
+    /// Takes a pod off its node for a moment, to try something out. It is no change: [`lower`](Self::lower)
+    /// puts it back.
+    pub(crate) fn lift(&mut self, pod: PodId) {
+        if let Some(node) = self.pods.take_off(pod) {
+            self.move_amounts(pod, node, -1);
+        }
+    }
+
+    /// Puts a pod back that was lifted.
+    pub(crate) fn lower(&mut self, pod: PodId, node: NodeId) {
+        self.pods.put_on(pod, node);
+        self.move_amounts(pod, node, 1);
+    }
+
+    /// How important a pod is.
+    pub(crate) fn priority(&self, pod: PodId) -> i32 {
+        let class = self.classes.get(self.pods.all[pod.at()].class);
+        class.map_or(0, |class| class.shape.priority)
+    }
+
+    /// A pod that may have to go.
+    pub(crate) fn victim(&self, pod: PodId) -> Victim {
+        let placed = &self.pods.all[pod.at()];
+        let (namespace, name) = (placed.namespace.clone(), placed.name.clone());
+        Victim { namespace, name, priority: self.priority(pod), since: placed.since }
     }
 
     pub(super) fn put_on(&mut self, pod: PodId, node: NodeId) {

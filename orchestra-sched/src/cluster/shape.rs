@@ -18,6 +18,8 @@ pub(crate) struct Shape {
     pub(crate) namespace: Str,
     pub(crate) labels: Map<Str>,
     pub(crate) priority: i32,
+    /// Whether nobody is driven out for it.
+    pub(crate) never_preempts: bool,
     pub(crate) profile: Str,
     pub(crate) ask: Ask,
     /// The one node that it wants, or nothing.

@@ -1,0 +1,146 @@
+//! [`Preempt`]: who has to go so that a more important pod fits.
+
+use std::cmp::Reverse;
+
+use orchestra_core::object::{Str, Timestamp};
+
+use crate::cluster::{Cluster, PodId};
+use crate::profile::Profile;
+use crate::rule::Verdict;
+use crate::set::NodeId;
+use crate::view::PodView;
+
+/// Finds out who has to go so that a pod fits. It is asked when a pod fits nowhere.
+pub trait Preempt: Send {
+    /// Its name, as it stands in profiles.
+    fn name(&self) -> &'static str;
+
+    /// Where room can be made, and by whose leaving. Nothing, where it would be in vain. The cluster is as it
+    /// was afterwards: it is only tried out there.
+    fn preempt(&mut self, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> Option<Eviction>;
+}
+
+/// Who has to go so that a pod fits on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// The node.
+    pub node: NodeId,
+    /// Those who have to go, the most important first.
+    pub victims: Vec<Victim>,
+    /// How many of them a disruption budget would keep.
+    pub violations: usize,
+}
+
+/// Somebody who has to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Victim {
+    /// The pod's namespace,
+    pub namespace: Str,
+    /// and its name.
+    pub name: Str,
+    /// How important it is.
+    pub priority: i32,
+    /// Since when it runs; the later, the less is lost.
+    pub since: Option<Timestamp>,
+}
+
+/// What Kubernetes does: on each node, all less important pods are taken away and as many as possible put
+/// back, those first that a disruption budget keeps, then the most important. Of the nodes the one is taken
+/// where the fewest budgets are violated; then, where the most important victim is least important; where the
+/// victims' priorities sum up to the least; where there are fewest; where the most important one started
+/// latest; and then the one of the lowest rank.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeastImportant;
+
+impl Preempt for LeastImportant {
+    fn name(&self) -> &'static str {
+        "LeastImportant"
+    }
+
+    fn preempt(&mut self, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> Option<Eviction> {
+        if pod.shape().never_preempts {
+            return None;
+        }
+        let nodes: Vec<_> = cluster.nodes().iter().collect();
+        let evictions = nodes.into_iter().filter_map(|node| on(node, profile, cluster, pod));
+        let evictions: Vec<_> = evictions.collect();
+        evictions.into_iter().min_by_key(|it| (cost(it), cluster.rank(it.node), it.node))
+    }
+}
+
+/// What an eviction costs; the less, the better.
+fn cost(eviction: &Eviction) -> impl Ord + use<> {
+    let highest = eviction.victims.iter().map(|it| it.priority).max().unwrap_or(i32::MIN);
+    // Each victim counts, also one of a negative priority.
+    let sum: i64 = eviction.victims.iter().map(|it| i64::from(it.priority) - i64::from(i32::MIN)).sum();
+    let most_important = eviction.victims.iter().filter(|it| it.priority == highest);
+    // Who has not started yet has nothing to lose.
+    let started = most_important.map(|it| (it.since.is_none(), it.since)).min();
+    (eviction.violations, highest, sum, eviction.victims.len(), Reverse(started))
+}
+
+/// Who has to go on one node.
+fn on(node: NodeId, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> Option<Eviction> {
+    let less_important = |id: &PodId| cluster.priority(*id) < pod.priority();
+    let mut candidates: Vec<_> = cluster.pods_on(node).iter().copied().filter(less_important).collect();
+    if candidates.is_empty() || is_in_vain(node, profile, cluster, pod) {
+        return None;
+    }
+    candidates.sort_by_cached_key(|id| importance(cluster, *id));
+    candidates.iter().for_each(|id| cluster.lift(*id));
+    let fits = |cluster: &Cluster| {
+        let view = cluster.at(node);
+        profile.filters().iter().all(|filter| filter.filter(pod, &view).fits())
+    };
+    let mut victims = Vec::new();
+    if fits(cluster) {
+        let violating = violating(cluster, &candidates);
+        let order = [true, false].into_iter().flat_map(|first| {
+            candidates.iter().zip(&violating).filter(move |(_, violates)| **violates == first)
+        });
+        for (id, violates) in order {
+            cluster.lower(*id, node);
+            if !fits(cluster) {
+                cluster.lift(*id);
+                victims.push((*id, *violates));
+            }
+        }
+    } else {
+        candidates.iter().for_each(|id| cluster.lower(*id, node));
+        return None;
+    }
+    victims.iter().for_each(|(id, _)| cluster.lower(*id, node));
+    let violations = victims.iter().filter(|(_, violates)| *violates).count();
+    victims.sort_by_cached_key(|(id, _)| importance(cluster, *id));
+    let victims = victims.into_iter().map(|(id, _)| cluster.victim(id)).collect();
+    Some(Eviction { node, victims, violations })
+}
+
+/// Whether the pod would not fit there even if nobody else was there.
+fn is_in_vain(node: NodeId, profile: &Profile, cluster: &Cluster, pod: &PodView) -> bool {
+    let view = cluster.at(node);
+    profile.filters().iter().any(|filter| match filter.filter(pod, &view) {
+        Verdict::Fits => false,
+        Verdict::Rejects(rejection) => rejection.is_final,
+    })
+}
+
+/// The most important first: by priority, then who has run longest, then by name.
+fn importance(cluster: &Cluster, id: PodId) -> impl Ord + use<> {
+    let pod = cluster.victim(id);
+    (Reverse(pod.priority), pod.since.is_none(), pod.since, pod.namespace, pod.name)
+}
+
+/// Whose leaving violates a disruption budget, if they leave in this order.
+fn violating(cluster: &Cluster, pods: &[PodId]) -> Vec<bool> {
+    let mut budgets: Vec<_> = cluster.budgets().map(|budget| (budget, budget.allowed)).collect();
+    let violates = |id: &PodId| {
+        let mut violates = false;
+        for (_, left) in budgets.iter_mut().filter(|(budget, _)| cluster.is_under(budget, *id)) {
+            *left -= 1;
+            violates |= *left < 0;
+        }
+        violates
+    };
+    pods.iter().map(violates).collect()
+}
