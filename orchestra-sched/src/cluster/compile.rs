@@ -361,3 +361,71 @@ pub(super) fn is_within(
     within.masks.iter().all(|mask| masks.has(*mask, node))
         && within.keys.iter().all(|key| labels.column(*key).domain(node) != super::NOWHERE)
 }
+
+#[cfg(test)]
+mod tests {
+    use orchestra_core::kinds::{Affinity, Node, PodAffinity};
+    use orchestra_core::object::LabelSelector;
+
+    use super::*;
+    use crate::cluster::MOST;
+
+    fn alone(number: usize) -> Pod {
+        let app = Str::from(format!("app-{number}"));
+        let mut pod =
+            Pod::new(format!("pod-{number}")).namespace("default").label("app", app.clone()).build().unwrap();
+        let term = PodTerm {
+            label_selector: Some(LabelSelector::from_iter([("app", app.clone())])),
+            topology_key: HOSTNAME.into(),
+            ..PodTerm::default()
+        };
+        let pod_anti_affinity = PodAffinity { required: vec![term], ..PodAffinity::default() };
+        pod.spec.affinity = Some(Box::new(Affinity { pod_anti_affinity, ..Affinity::default() }));
+        pod.spec.node_selector.insert("for", app);
+        pod
+    }
+
+    #[test]
+    fn what_nobody_asks_any_more_is_forgotten() {
+        let mut cluster = Cluster::seeded(1);
+        let node = cluster.set_node(&Node::new("node-0").label(HOSTNAME, "node-0").build().unwrap());
+        for number in 0..3_000 {
+            let view = cluster.view(&alone(number));
+            cluster.assume(&view, node);
+            if number >= 10 {
+                cluster.remove_pod("default", &format!("pod-{}", number - 10));
+            }
+            assert!(cluster.classes.len() <= 2 * FEWEST_KEPT, "{}", cluster.classes.len());
+        }
+        let tallies = cluster.tallies.iter().flatten();
+        // Each class takes two: of whom it must not be with, and that it says so.
+        assert_eq!(tallies.clone().count(), 2 * cluster.classes.len());
+        assert_eq!(tallies.map(Tally::total).sum::<i64>(), 2 * 10, "those that are placed are counted");
+        for number in 2_990..3_000 {
+            cluster.remove_pod("default", &format!("pod-{number}"));
+        }
+        assert!(cluster.tallies.iter().flatten().all(|tally| tally.total() == 0));
+    }
+
+    #[test]
+    fn what_a_node_lacks_beyond_measure_does_not_blur_what_it_has() {
+        let mut cluster = Cluster::seeded(1);
+        let node = cluster.set_node(&Node::new("node-0").build().unwrap());
+        let mut huge = Pod::new("huge").namespace("default").build().unwrap();
+        huge.spec.overhead.insert("memory", "8E".parse().unwrap());
+        let mut small = Pod::new("small").namespace("default").build().unwrap();
+        small.spec.overhead.insert("memory", "3".parse().unwrap());
+        for name in ["huge-1", "huge-2", "huge-3"] {
+            huge.metadata.name = name.into();
+            let view = cluster.view(&huge);
+            cluster.assume(&view, node);
+        }
+        let view = cluster.view(&small);
+        cluster.assume(&view, node);
+        assert!(cluster.at(node).taken(super::super::Dim::MEMORY) >= MOST);
+        for name in ["huge-1", "huge-2", "huge-3"] {
+            cluster.remove_pod("default", name);
+        }
+        assert_eq!(cluster.at(node).taken(super::super::Dim::MEMORY), 3);
+    }
+}
