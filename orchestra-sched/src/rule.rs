@@ -131,7 +131,7 @@ pub trait Score: Send + Sync {
 /// an answer holds; to say too little makes decisions wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// On that node: its object, what is taken there, which pods are there.
+    /// On that node: its object, what is taken there, which pods are there; and not on which others fit.
     Node,
     /// On the domains that the node is in, by these keys. The rule is asked about one node of each.
     Domains(Vec<Key>),

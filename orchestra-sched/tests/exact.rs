@@ -150,7 +150,8 @@ impl History {
 #[test]
 fn what_is_kept_about_classes_never_changes_a_decision() {
     let mut decided = 0;
-    for seed in 0..seeds(150) {
+    // Two that found something: whom a namespace's labels mean, and what depends on where a pod fits.
+    for seed in (0..seeds(150)).chain([607, 774]) {
         let (world, arrivals) = sample(seed);
         let settings = ranked(&world, seed);
         let cluster = fast::cluster(&world, &settings);

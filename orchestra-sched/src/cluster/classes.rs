@@ -125,6 +125,13 @@ fn rehash(classes: &[Option<Class>], at: u32) -> u64 {
 }
 
 impl Class {
+    /// Whether such a pod is itself what it must be with. Namespaces may change that.
+    pub(crate) fn meets_itself(&self) -> bool {
+        // All its terms together are counted by each.
+        let first = self.shape.near.with.first();
+        first.is_some_and(|first| self.counted_by.iter().any(|counts| counts.tally == *first))
+    }
+
     pub(crate) fn essence(&self) -> &Pod {
         &self.essence
     }

@@ -92,13 +92,11 @@ impl Cluster {
     fn near(&mut self, pod: &Pod, shape: &Shape) -> Near {
         let Some(affinity) = &pod.spec.affinity else { return Near::default() };
         let (namespace, labels) = (&shape.namespace, &shape.labels);
-        let about = self.namespaces.get(namespace).cloned().unwrap_or_default();
         let of = |term: &PodTerm| selector(term, namespace, labels);
         let (with, without) = (&affinity.pod_affinity, &affinity.pod_anti_affinity);
         let mut near = Near::default();
 
         let all: Vec<_> = with.required.iter().map(of).collect();
-        near.is_meant = all.iter().all(|selector| selector.matches(namespace, labels, &about));
         for (term, own) in with.required.iter().zip(&all) {
             let key = self.key_of(&term.topology_key);
             near.with.push(self.tally_of(meant(all.clone()), key, Within::default()));

@@ -64,8 +64,6 @@ impl Port {
 pub(crate) struct Near {
     /// Where it must be: with pods that all its terms mean, by each term's key.
     pub(crate) with: Vec<TallyId>,
-    /// Whether it is itself one of those pods.
-    pub(crate) is_meant: bool,
     /// Where it must not be.
     pub(crate) without: Vec<TallyId>,
     /// Where it would rather be, or not, and how much.

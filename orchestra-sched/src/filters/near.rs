@@ -1,4 +1,4 @@
-use crate::cluster::{Key, NOWHERE};
+use crate::cluster::{Class, Key, NOWHERE};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put where the pods are that it must be with, and where none are that it must not be with;
@@ -31,7 +31,8 @@ impl InterPodAffinity {
             }
             alone |= tally.count(domain) <= 0;
         }
-        let is_first = || near.is_meant && near.with.iter().all(|tally| cluster.tally(*tally).total() <= 0);
+        let meets_itself = || cluster.class(pod.class()).is_some_and(Class::meets_itself);
+        let is_first = || meets_itself() && near.with.iter().all(|tally| cluster.tally(*tally).total() <= 0);
         if alone && !is_first() {
             return Verdict::never("node(s) didn't match pod affinity rules");
         }

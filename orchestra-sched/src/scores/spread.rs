@@ -75,10 +75,11 @@ impl Score for PodTopologySpread {
         }
     }
 
-    fn reads(&self, pod: &PodView, _: &Cluster) -> Reads {
+    fn reads(&self, pod: &PodView, cluster: &Cluster) -> Reads {
         let soft = &pod.shape().soft;
-        if soft.iter().any(|spread| spread.by != spread.key) {
-            return Reads::Cluster; // how many nodes fit
+        let alone = |spread: &Spread| spread.by != spread.key || cluster.column(spread.key).is_unique();
+        if soft.iter().any(alone) {
+            return Reads::Cluster; // in how many of them it fits changes what each domain counts
         }
         Reads::domains(soft.iter().map(|spread| spread.key))
     }
