@@ -166,7 +166,8 @@ impl Cluster {
         self.log.note(id);
     }
 
-    /// Says which of two equal nodes is taken: the one with the lower rank.
+    /// Says which of two equal nodes is taken: the one with the lower rank. It is forgotten with the node: one
+    /// that comes back has the rank that follows from the seed.
     pub fn set_rank(&mut self, node: NodeId, rank: u64) {
         self.nodes.ranks[node.at()] = rank;
         self.objects += 1;
