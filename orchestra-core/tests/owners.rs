@@ -117,7 +117,7 @@ fn change(step: &Step, at: i64) -> Change {
 
 fn owners_in(object: &ConfigMap, field: Field) -> BTreeSet<Owner> {
     let entries = object.metadata.managed_fields.iter().filter(|entry| {
-        FieldSet::from_value(&entry.fields_v1).paths().iter().any(|path| path.to_string() == path_of(field))
+        FieldSet::parse(&entry.fields_v1).paths().iter().any(|path| path.to_string() == path_of(field))
     });
     let owner = |manager: &str| manager.strip_prefix('m').and_then(|number| number.parse().ok());
     entries.filter_map(|entry| Some((owner(&entry.manager)?, entry.operation == "Apply"))).collect()

@@ -45,32 +45,29 @@ pub(super) fn draft(
         return Ok(Draft { tree: said, owners: Next::Applied(owners) });
     };
 
-    let mut owners = before.owners.clone();
+    let (old, mut owners) = (before.tree()?, before.owners.clone());
     if owners.is_empty() {
-        owners = Owners::of_old(
-            of_part(change, fields_of(&before.tree, place)),
-            change.model.kind().api_version(),
-        );
+        owners = Owners::of_old(of_part(change, fields_of(old, place)), change.model.kind().api_version());
     }
-    let merged = merge(&before.tree, &said, place);
+    let merged = merge(old, &said, place);
     let kept = owners.others(&writer).union(&set);
     let mut tree = prune(&merged, place, &owners.own(&writer), &kept);
     if change.part == Part::Status {
         let status = tree.get("status").cloned();
-        tree = before.tree.clone();
+        tree = old.clone();
         set_status(&mut tree, status);
     }
     // Controllers say what is so already, again and again: then there is nothing to be at odds about.
-    if tree == before.tree {
+    if tree == *old {
         owners.set(&writer, set);
         return Ok(Draft { tree, owners: Next::Applied(owners) });
     }
 
     // Compared is what the type makes of it: what goes back to its default has changed, too.
     let typed = change.model.read(&tree).map_err(|problems| change.invalid(problems))?.to_value()?;
-    let difference = compare(Some(&before.tree), Some(&typed), place);
+    let difference = compare(Some(old), Some(&typed), place);
     // What is said to be empty is not written, and yet said; what cannot stand beside what is said goes.
-    let displaced = compare(Some(&before.tree), Some(&merged), place).removed;
+    let displaced = compare(Some(old), Some(&merged), place).removed;
     let unsaid = difference.removed.intersection(&set).union(&displaced);
     let conflicts = owners.conflicts(&writer, &difference.set.clone().union(&unsaid));
     if !conflicts.0.is_empty() && !force {

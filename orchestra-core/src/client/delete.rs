@@ -19,9 +19,9 @@ pub(super) fn delete(change: &Change, before: Before, how: &Delete, policy: &Pol
         return Err(change.name.refused("a status cannot be deleted"));
     }
     expect(change, &before, &how.uid.to_string(), &revision_text(how.revision))?;
-    let old = &before.object;
+    let old = before.whole();
     let mut review = Review {
-        old: Some(old),
+        old: Some(&old),
         new: None,
         part: change.part,
         manager: &change.by.manager,
@@ -57,12 +57,12 @@ pub(super) fn delete(change: &Change, before: Before, how: &Delete, policy: &Pol
         metadata.deletion_grace_period_seconds = grace;
     }
     if is_gone(object.metadata(), &object) {
-        return Ok(gone(change, Some(&before), before.object.clone(), also));
+        return Ok(gone(change, Some(&before), old, also));
     }
-    if object.metadata() == before.metadata() {
+    if object.metadata() == old.metadata() {
         return Ok(unchanged(change, &before));
     }
-    let json = json(change, &object, None)?;
+    let json = json(&mut object)?;
     Ok(stored(change, Some(before.at), object, json, also))
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
-use crate::object::{FieldPath, Segment};
+use crate::object::{FieldPath, FieldsV1, Segment, to_json};
 
 /// Some of the fields of an object: those that a manager owns, say.
 ///
@@ -32,6 +35,9 @@ pub(super) struct Node {
     pub(super) below: FieldSet,
 }
 
+/// The step to the place itself.
+const ITSELF: &str = ".";
+
 /// The step into a field of a struct or an entry of a map.
 pub(super) fn field_step(name: &str) -> String {
     ["f:", name].concat()
@@ -53,31 +59,32 @@ impl FieldSet {
     #[must_use]
     pub fn from_value(value: &Value) -> Self {
         let Value::Object(entries) = value else { return Self::default() };
-        let nodes = entries.iter().filter(|(step, _)| step.as_str() != ".").map(|(step, inside)| {
+        let nodes = entries.iter().filter(|(step, _)| *step != ITSELF).map(|(step, inside)| {
             let below = Self::from_value(inside);
-            let member = below.is_empty() || inside.get(".").is_some();
+            let member = below.is_empty() || inside.get(ITSELF).is_some();
             (step.clone(), Node { member, below })
         });
         Self(nodes.collect())
     }
 
+    /// Reads what is stored with an object.
+    #[must_use]
+    pub fn parse(stored: &FieldsV1) -> Self {
+        // Sets of another form than this one are read as trees, and what is none of it is passed over.
+        serde_json::from_str(stored.as_str()).unwrap_or_else(|_| Self::from_value(&stored.to_value()))
+    }
+
     /// Writes it as it is stored.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        self.clone().into_value()
+        self.to_stored().to_value()
     }
 
-    /// The same, when the set itself is not needed any more.
-    pub(super) fn into_value(self) -> Value {
-        let entries = self.0.into_iter().map(|(step, node)| {
-            let is_both = node.member && !node.below.is_empty();
-            let mut inside = node.below.into_value();
-            if let (Value::Object(map), true) = (&mut inside, is_both) {
-                map.insert(".".into(), Value::Object(Map::new()));
-            }
-            (step, inside)
-        });
-        Value::Object(entries.collect())
+    /// Writes it as it is stored with an object.
+    #[must_use]
+    pub fn to_stored(&self) -> FieldsV1 {
+        // It is a map of texts and maps: that can be written.
+        FieldsV1::written(to_json(self).unwrap_or_default())
     }
 
     /// Whether there is no field in it.
@@ -101,6 +108,27 @@ impl FieldSet {
         let mut paths = Vec::new();
         collect(self, &FieldPath::ROOT, &mut paths);
         paths
+    }
+
+    /// Whether all fields of the other are in it.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|(step, theirs)| {
+            let own = self.0.get(step);
+            own.is_some_and(|own| (own.member || !theirs.member) && own.below.covers(&theirs.below))
+        })
+    }
+
+    /// Whether no field of the other is in it.
+    pub(super) fn is_apart_from(&self, other: &Self) -> bool {
+        other.0.iter().all(|(step, theirs)| {
+            let own = self.0.get(step);
+            own.is_none_or(|own| !(own.member && theirs.member) && own.below.is_apart_from(&theirs.below))
+        })
+    }
+
+    /// Its first steps.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     pub(super) fn get(&self, step: &str) -> Option<&Node> {
@@ -174,6 +202,73 @@ impl FieldSet {
     }
 }
 
+impl Serialize for FieldSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(false, serializer)
+    }
+}
+
+impl FieldSet {
+    /// Writes it, and the place itself, if that is in it beside what is below.
+    fn write<S: Serializer>(&self, is_member: bool, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        let mut own = (is_member && !self.is_empty()).then_some(ITSELF);
+        for (step, node) in &self.0 {
+            // The steps are sorted, and the place itself stands among them.
+            if let Some(own) = own.take_if(|own| step.as_str() > *own) {
+                out.serialize_entry(own, &Self::default())?;
+            }
+            out.serialize_entry(step, node)?;
+        }
+        if let Some(own) = own {
+            out.serialize_entry(own, &Self::default())?;
+        }
+        out.end()
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.below.write(self.member, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(deserializer.deserialize_map(NodeVisitor)?.below)
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NodeVisitor)
+    }
+}
+
+/// Reads a place and what is below it.
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a set of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let (mut below, mut is_said) = (BTreeMap::new(), false);
+        while let Some(step) = map.next_key::<String>()? {
+            let node = map.next_value::<Node>()?;
+            if step == ITSELF {
+                is_said = true;
+            } else {
+                below.insert(step, node);
+            }
+        }
+        Ok(Node { member: is_said || below.is_empty(), below: FieldSet(below) })
+    }
+}
+
 /// A step as it stands in a path.
 fn segment(step: &str) -> Segment {
     let (sort, text) = step.split_at_checked(2).unwrap_or(("f:", step));
@@ -218,6 +313,9 @@ mod tests {
             json!({"f:a": {".": {}, "f:b": {}, "v:\"x\"": {}}, "k:{\"n\":1}": {".": {}, "f:n": {}}}),
         ] {
             assert_eq!(set(form.clone()).to_value(), form);
+            let stored = FieldsV1::from(&form);
+            assert_eq!(FieldSet::parse(&stored).to_stored(), stored);
+            assert_eq!(FieldSet::parse(&stored), set(form));
         }
     }
 
@@ -231,6 +329,23 @@ mod tests {
         let all = json!({"f:a": {".": {}, "f:b": {}, "f:c": {}, "f:d": {}}, "f:x": {}, "f:y": {}});
         assert_eq!(a.clone().union(&b), set(all));
         assert!(a.difference(&a).is_empty());
+        assert!(
+            !a.covers(&b)
+                && a.covers(&a.intersection(&b))
+                && !a.covers(&set(json!({"f:a": {"f:b": {"f:c": {}}}})))
+        );
+        assert!(!a.is_apart_from(&b) && a.difference(&b).is_apart_from(&b));
+    }
+
+    #[test]
+    fn what_is_no_set_is_passed_over() {
+        for (form, read) in [
+            (json!(null), json!({})),
+            (json!([1]), json!({})),
+            (json!({"f:a": 1, "f:b": {"f:c": []}}), json!({"f:a": {}, "f:b": {"f:c": {}}})),
+        ] {
+            assert_eq!(FieldSet::parse(&FieldsV1::from(&form)), set(read), "{form}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A change of nothing but what is observed: by far the most frequent one, since every controller says
 //! again and again how things stand.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::change::{Change, Policy};
 use super::owners::UPDATE;
@@ -11,40 +11,33 @@ use crate::Result;
 use crate::store::Txn;
 
 /// What another status comes to, without making the rest anew. Nothing when more may come of it: then it
-/// is made as every other change is, and comes to the same. Until that is known, `before` stays as it is.
+/// is made as every other change is, and comes to the same.
 pub(super) fn observe(
     change: &Change,
-    before: &mut Before,
+    before: &Before,
     status: Option<&Value>,
     policy: &Policy,
 ) -> Result<Option<Prepared>> {
     if !policy.rules.is_empty() || !before.is_named(&change.name) {
         return Ok(None);
     }
-    if before.tree.get("status") == status {
+    let old = before.status()?;
+    if old == status {
         return Ok(Some(unchanged(change, before)));
     }
-    // Who owns what is most of an object, and will be another.
-    let owners = std::mem::take(&mut before.object.metadata_mut().managed_fields);
     let observed = before.object.observed(status.unwrap_or(&Value::Null));
-    before.object.metadata_mut().managed_fields = owners;
-    let Some((object, written)) = observed else { return Ok(None) };
-    check(change, Some(&*before), &object)?;
-    if before.tree.get("status") == written.as_ref() {
+    let Some((object, new)) = observed else { return Ok(None) };
+    check(change, Some(before), &object)?;
+    if old == new.as_ref() {
         return Ok(Some(unchanged(change, before)));
     }
-
+    let alone = |status: Option<Value>| -> Value {
+        status.into_iter().map(|status| ("status".to_owned(), status)).collect()
+    };
+    let (old, new) = (alone(old.cloned()), alone(new));
     let writer = change.writer(UPDATE);
-    let (Value::Object(tree), mut after) = (&mut before.tree, Map::new()) else { return Ok(None) };
-    let mut rest = std::mem::take(tree);
-    tree.extend(rest.remove_entry("status"));
-    after.extend(written.map(|status| ("status".to_owned(), status)));
-    let after = Value::Object(after);
-    let owners = updated(change, &writer, Some(&mut *before), &after);
-    if let Value::Object(mut after) = after {
-        rest.append(&mut after);
-    }
-    seal(change, &writer, Some(&*before), owners, (object, Value::Object(rest)), Txn::new()).map(Some)
+    let owners = updated(change, &writer, Some((before.owners.clone(), &old)), &new);
+    seal(change, &writer, Some(before), owners, object, Txn::new()).map(Some)
 }
 
 #[cfg(test)]
@@ -64,8 +57,8 @@ mod tests {
     fn plainly(change: &Change, entry: &Entry) -> Result<Prepared> {
         let Action::Patch(patch) = &change.action else { panic!("{change:?} is no patch") };
         let before = Before::read(change, entry)?;
-        let status = patch.apply(before.object.to_value()?, &change.name)?.get("status").cloned();
-        let mut tree = before.tree.clone();
+        let status = patch.apply(before.whole().to_value()?, &change.name)?.get("status").cloned();
+        let mut tree = before.tree()?.clone();
         set_status(&mut tree, status);
         let draft = Draft { tree, owners: Next::Update { reset: false } };
         finish(change, Some(before), draft, &Policy::open())
@@ -126,12 +119,12 @@ mod tests {
                 let by = By { manager: manager.into(), now: Timestamp::from_unix(step), uid: Uid::default() };
                 let change = Change::patch(*model, name.clone(), patch, by).of_status();
 
-                let mut before = Before::read(&change, &entry).unwrap();
-                let merged = json!({"status": before.tree.get("status"), "metadata": {}});
+                let before = Before::read(&change, &entry).unwrap();
+                let merged = json!({"status": before.status().unwrap(), "metadata": {}});
                 let Action::Patch(patch) = &change.action else { unreachable!() };
                 let merged = patch.apply(merged, &name).unwrap();
                 short += usize::from(matches!(
-                    observe(&change, &mut before, merged.get("status"), &Policy::open()),
+                    observe(&change, &before, merged.get("status"), &Policy::open()),
                     Ok(Some(Prepared { outcome: Outcome::Updated, .. }))
                 ));
                 let (quick, plain) =
@@ -151,7 +144,7 @@ mod tests {
                 if let Some(json) = written(&quick) {
                     let mut object = quick.object.clone();
                     object.metadata_mut().resource_version = Revision(0);
-                    assert_eq!(text(Some(json)), text(Some(&serde_json::to_vec(&object).unwrap())));
+                    assert_eq!(text(Some(json)), text(Some(&object.to_json().unwrap())));
                     let modified = Revision(entry.modified.0 + 1);
                     entry = Entry { value: json.to_vec().into(), modified, ..entry };
                     updates += 1;

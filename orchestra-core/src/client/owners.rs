@@ -1,10 +1,11 @@
 //! Who set which fields of an object: `metadata.managedFields`, and how a change moves them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::compare::Difference;
 use super::fields::FieldSet;
-use crate::object::{Few, FieldPath, ManagedFields, Str, Timestamp};
+use crate::object::{Few, FieldPath, FieldsV1, ManagedFields, Str, Timestamp};
 
 /// How many entries of managers that update rather than apply an object keeps. What is older is put
 /// together under one name, as Kubernetes does.
@@ -92,7 +93,62 @@ struct Owner {
     api_version: Str,
     subresource: Str,
     time: Option<Timestamp>,
-    fields: FieldSet,
+    fields: Owned,
+}
+
+/// The fields of a manager: as they are stored, until something is done with them.
+#[derive(Clone)]
+enum Owned {
+    Stored(FieldsV1),
+    Read(FieldSet),
+}
+
+impl Owned {
+    fn read(&self) -> Cow<'_, FieldSet> {
+        match self {
+            Self::Stored(stored) => Cow::Owned(FieldSet::parse(stored)),
+            Self::Read(fields) => Cow::Borrowed(fields),
+        }
+    }
+
+    fn into_stored(self) -> FieldsV1 {
+        match self {
+            Self::Stored(stored) => stored,
+            Self::Read(fields) => fields.to_stored(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            // A set of that form has something in it; of what has another one nobody knows.
+            Self::Stored(stored) => {
+                !stored.as_str().starts_with("{\"f:") && FieldSet::parse(stored).is_empty()
+            }
+            Self::Read(fields) => fields.is_empty(),
+        }
+    }
+
+    /// Whether it can have some of these fields in it. It is told at a glance that it has not, mostly.
+    fn may_have(&self, fields: &FieldSet) -> bool {
+        match self {
+            Self::Stored(stored) => fields.steps().any(|step| {
+                // What would be written with an escape is not looked for as it stands.
+                let plain = step.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+                !plain || stored.as_str().contains(step)
+            }),
+            Self::Read(_) => true,
+        }
+    }
+
+    fn subtract(&mut self, fields: &FieldSet) {
+        if self.may_have(fields) {
+            let mut left = self.read().into_owned();
+            if !left.is_apart_from(fields) {
+                left.subtract(fields);
+                *self = Self::Read(left);
+            }
+        }
+    }
 }
 
 impl Owner {
@@ -117,7 +173,7 @@ impl Owners {
             api_version: entry.api_version.clone(),
             subresource: entry.subresource.clone(),
             time: entry.time,
-            fields: FieldSet::from_value(&entry.fields_v1),
+            fields: Owned::Stored(entry.fields_v1.clone()),
         });
         Self(owners.filter(|owner| !owner.fields.is_empty()).collect())
     }
@@ -129,7 +185,7 @@ impl Owners {
             api_version: owner.api_version,
             time: owner.time,
             fields_type: "FieldsV1".into(),
-            fields_v1: owner.fields.into_value(),
+            fields_v1: owner.fields.into_stored(),
             subresource: owner.subresource,
         };
         self.0.into_iter().map(entry).collect()
@@ -149,27 +205,28 @@ impl Owners {
             api_version: api_version.into(),
             subresource: Str::EMPTY,
             time: None,
-            fields,
+            fields: Owned::Read(fields),
         };
         Self(if owner.fields.is_empty() { Vec::new() } else { vec![owner] })
     }
 
     /// The fields of whoever writes now.
     pub(super) fn own(&self, writer: &Writer<'_>) -> FieldSet {
-        self.0.iter().find(|owner| owner.is(writer)).map(|owner| owner.fields.clone()).unwrap_or_default()
+        let own = self.0.iter().find(|owner| owner.is(writer));
+        own.map(|owner| owner.fields.read().into_owned()).unwrap_or_default()
     }
 
     /// The fields of all others.
     pub(super) fn others(&self, writer: &Writer<'_>) -> FieldSet {
         let others = self.0.iter().filter(|owner| !owner.is(writer));
-        others.fold(FieldSet::default(), |all, owner| all.union(&owner.fields))
+        others.fold(FieldSet::default(), |all, owner| all.union(&owner.fields.read()))
     }
 
     /// Which fields of others a change sets to something else.
     pub(super) fn conflicts(&self, writer: &Writer<'_>, changed: &FieldSet) -> FieldConflicts {
         let others = self.0.iter().filter(|owner| !owner.is(writer));
         let conflicts = others.flat_map(|owner| {
-            let paths = owner.fields.intersection(changed).paths();
+            let paths = owner.fields.read().intersection(changed).paths();
             paths.into_iter().map(|path| FieldConflict {
                 manager: owner.manager.clone(),
                 operation: owner.operation.clone(),
@@ -189,9 +246,11 @@ impl Owners {
 
     /// After an update, what was changed is the writer's.
     pub(super) fn give(&mut self, writer: &Writer<'_>, difference: Difference) {
-        let own = self.0.iter_mut().find(|owner| owner.is(writer));
-        let own = own.map(|owner| std::mem::take(&mut owner.fields)).unwrap_or_default();
-        let mut fields = own.union(&without_system(difference.set));
+        let (own, set) = (self.own(writer), without_system(difference.set));
+        if own.covers(&set) && own.is_apart_from(&difference.removed) {
+            return; // what changed was the writer's already
+        }
+        let mut fields = own.union(&set);
         fields.subtract(&difference.removed);
         self.set(writer, fields);
     }
@@ -200,7 +259,7 @@ impl Owners {
     pub(super) fn set(&mut self, writer: &Writer<'_>, fields: FieldSet) {
         match self.0.iter_mut().find(|owner| owner.is(writer)) {
             Some(owner) => {
-                owner.fields = fields;
+                owner.fields = Owned::Read(fields);
                 owner.api_version = writer.api_version.into();
             }
             None => self.0.push(Owner {
@@ -209,7 +268,7 @@ impl Owners {
                 api_version: writer.api_version.into(),
                 subresource: writer.subresource.into(),
                 time: None,
-                fields,
+                fields: Owned::Read(fields),
             }),
         }
     }
@@ -222,7 +281,13 @@ impl Owners {
             list
         }
         let (own, others) = (list(self), list(other));
-        let alike = |a: &Owner, b: &Owner| a.identity() == b.identity() && a.fields == b.fields;
+        let alike = |a: &Owner, b: &Owner| {
+            a.identity() == b.identity()
+                && match (&a.fields, &b.fields) {
+                    (Owned::Stored(a), Owned::Stored(b)) if a == b => true,
+                    (a, b) => a.read() == b.read(),
+                }
+        };
         own.len() == others.len() && own.iter().zip(others).all(|(a, b)| alike(a, b))
     }
 
@@ -267,8 +332,9 @@ impl Owners {
             }
         }
         let time = ancient.iter().filter_map(|owner| owner.time).max();
-        let fields = ancient.iter().fold(FieldSet::default(), |all, owner| all.union(&owner.fields));
+        let fields = ancient.iter().fold(FieldSet::default(), |all, owner| all.union(&owner.fields.read()));
         if let Some(last) = ancient.pop() {
+            let fields = Owned::Read(fields);
             kept.push(Owner { manager: ANCIENT.into(), subresource: Str::EMPTY, time, fields, ..last });
         }
         self.0 = kept;

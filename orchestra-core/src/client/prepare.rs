@@ -1,6 +1,8 @@
 //! [`prepare`]: from a change and what is there to a transaction, as the API server of Kubernetes
 //! would decide it. A pure function: it reads no clock, draws no number and asks nobody.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
 use super::change::{Action, Change, Part, Policy, Review};
@@ -12,7 +14,7 @@ use super::owners::{Owners, UPDATE, Writer};
 use super::patch::{Patch, depth};
 use super::transaction::{seal, unchanged};
 use super::{apply, delete, observe};
-use crate::object::{AnyObject, Metadata, Revision};
+use crate::object::{AnyObject, Few, ManagedFields, Metadata, Revision};
 use crate::store::{Entry, Key, Txn};
 use crate::{Error, Result};
 
@@ -124,36 +126,73 @@ fn check_depth(change: &Change) -> Result<()> {
 
 /// The object as it is.
 pub(super) struct Before {
+    /// Without what is noted about its fields' owners.
     pub(super) object: AnyObject,
-    /// The object as its type writes it, without what is noted about its fields' owners.
-    pub(super) tree: Value,
+    entries: Few<ManagedFields>,
     pub(super) owners: Owners,
     pub(super) at: Revision,
+    tree: OnceCell<Value>,
+    status: OnceCell<Option<Value>>,
 }
 
 impl Before {
     pub(super) fn read(change: &Change, entry: &Entry) -> Result<Self> {
         let mut object = super::stored::read_any(&change.model, entry)?;
-        let owners = Owners::read(&object.metadata().managed_fields);
-        let tree = bare(&mut object)?;
-        Ok(Self { object, tree, owners, at: entry.modified })
+        let entries = std::mem::take(&mut object.metadata_mut().managed_fields);
+        let owners = Owners::read(&entries);
+        Ok(Self {
+            object,
+            entries,
+            owners,
+            at: entry.modified,
+            tree: OnceCell::new(),
+            status: OnceCell::new(),
+        })
+    }
+
+    /// The object as its type writes it, without its revision.
+    pub(super) fn tree(&self) -> Result<&Value> {
+        match self.tree.get() {
+            Some(tree) => Ok(tree),
+            None => {
+                let tree = bare(&self.object)?;
+                Ok(self.tree.get_or_init(|| tree))
+            }
+        }
+    }
+
+    /// Of that, the status.
+    pub(super) fn status(&self) -> Result<Option<&Value>> {
+        match self.status.get() {
+            Some(status) => Ok(status.as_ref()),
+            None => {
+                let status = self.object.status_to_value()?;
+                Ok(self.status.get_or_init(|| status).as_ref())
+            }
+        }
+    }
+
+    /// The object with all that is noted about it.
+    pub(super) fn whole(&self) -> AnyObject {
+        let mut object = self.object.clone();
+        object.metadata_mut().managed_fields = self.entries.clone();
+        object
     }
 
     /// The object as whoever patches it sees it; of that, what the patch can have to do with.
     fn shown_to(&self, patch: &Patch, name: &ObjectName, part: Part) -> Result<Value> {
-        let owners = &self.metadata().managed_fields;
         // Entries that own nothing can be the way to say that all owners are to be forgotten.
-        let says_owners = !owners.is_empty() && self.owners.is_empty();
-        let Patch::Merge(said) = patch else { return self.object.to_value() };
+        let says_owners = !self.entries.is_empty() && self.owners.is_empty();
+        let Patch::Merge(said) = patch else { return self.whole().to_value() };
         if says_owners || said.pointer("/metadata/managedFields").is_some() {
-            return self.object.to_value();
+            return self.whole().to_value();
         }
         if part == Part::Status && self.is_named(name) {
             // Of the rest it matters only what the patch itself says.
-            let status = self.tree.get("status").map(|status| ("status".to_owned(), status.clone()));
+            let status = self.status()?.map(|status| ("status".to_owned(), status.clone()));
             return Ok(status.into_iter().collect());
         }
-        let mut tree = self.tree.clone();
+        let mut tree = self.tree()?.clone();
         if let Some(Value::Object(metadata)) = tree.get_mut("metadata") {
             metadata.insert("resourceVersion".into(), self.at.to_string().into());
         }
@@ -171,13 +210,9 @@ impl Before {
     }
 }
 
-/// The object as its type writes it, without what is not compared, since it changes with every write.
-fn bare(object: &mut AnyObject) -> Result<Value> {
-    // To write who owns what would be most of the work.
-    let owners = std::mem::take(&mut object.metadata_mut().managed_fields);
-    let tree = object.to_value();
-    object.metadata_mut().managed_fields = owners;
-    let mut tree = tree?;
+/// The object as its type writes it, without what changes with every write.
+fn bare(object: &AnyObject) -> Result<Value> {
+    let mut tree = object.to_value()?;
     if let Some(Value::Object(metadata)) = tree.get_mut("metadata") {
         metadata.remove("managedFields");
         metadata.remove("resourceVersion");
@@ -210,7 +245,7 @@ impl Next {
 }
 
 /// Puts a tree in the place of the object, as far as it may.
-fn replace(change: &Change, mut before: Before, tree: Value, policy: &Policy) -> Result<Prepared> {
+fn replace(change: &Change, before: Before, tree: Value, policy: &Policy) -> Result<Prepared> {
     let given = tree.get("metadata");
     let text =
         |name: &str| given.and_then(|given| given.get(name)).and_then(Value::as_str).unwrap_or_default();
@@ -222,7 +257,8 @@ fn replace(change: &Change, mut before: Before, tree: Value, policy: &Policy) ->
     }
     for name in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let said = given.and_then(|given| given.get(name)).filter(|said| !said.is_null());
-        if said.is_some_and(|said| before.tree["metadata"].get(name) != Some(said)) {
+        let Some(said) = said else { continue };
+        if before.tree()?["metadata"].get(name) != Some(said) {
             return Err(change.problem(&["metadata", name], "cannot be changed: it is the store's"));
         }
     }
@@ -234,10 +270,10 @@ fn replace(change: &Change, mut before: Before, tree: Value, policy: &Policy) ->
         Value::Object(mut map) => map.remove("status"),
         _ => None,
     };
-    if !reset && let Some(prepared) = observe::observe(change, &mut before, status.as_ref(), policy)? {
+    if !reset && let Some(prepared) = observe::observe(change, &before, status.as_ref(), policy)? {
         return Ok(prepared);
     }
-    let mut tree = before.tree.clone();
+    let mut tree = before.tree()?.clone();
     set_status(&mut tree, status);
     finish(change, Some(before), Draft { tree, owners: Next::Update { reset } }, policy)
 }
@@ -274,18 +310,19 @@ pub(super) fn expect(change: &Change, before: &Before, uid: &str, revision: &str
 /// Makes an object of a draft, and a transaction of that.
 pub(super) fn finish(
     change: &Change,
-    mut before: Option<Before>,
+    before: Option<Before>,
     draft: Draft,
     policy: &Policy,
 ) -> Result<Prepared> {
     let mut tree = draft.tree;
-    put_system_fields(change, before.as_ref(), &mut tree)?;
+    let old = before.as_ref().map(Before::tree).transpose()?;
+    put_system_fields(change, old, &mut tree)?;
     if change.part == Part::Main && change.model.has_status() {
-        set_status(&mut tree, before.as_ref().and_then(|before| before.tree.get("status")).cloned());
+        set_status(&mut tree, old.and_then(|old| old.get("status")).cloned());
     }
-    if let Some(before) = &before
+    if let (Some(before), Some(old)) = (&before, old)
         && policy.rules.is_empty()
-        && tree == before.tree
+        && tree == *old
         && draft.owners.same_as(&before.owners)
     {
         return Ok(unchanged(change, before));
@@ -295,11 +332,11 @@ pub(super) fn finish(
     let (mut object, also) = admit(change, before.as_ref(), object, policy)?;
     check(change, before.as_ref(), &object)?;
 
-    let mut after = bare(&mut object)?;
-    let generation = match &before {
-        None => 1,
-        Some(before) if desired(&before.tree).eq(desired(&after)) => before.metadata().generation,
-        Some(before) => before.metadata().generation.saturating_add(1),
+    let mut after = bare(&object)?;
+    let generation = match (&before, old) {
+        (Some(before), Some(old)) if desired(old).eq(desired(&after)) => before.metadata().generation,
+        (Some(before), _) => before.metadata().generation.saturating_add(1),
+        (None, _) => 1,
     };
     object.metadata_mut().generation = generation;
     if let Some(Value::Object(metadata)) = after.get_mut("metadata").filter(|_| generation > 0) {
@@ -311,7 +348,7 @@ pub(super) fn finish(
         Next::Applied(_) => super::owners::APPLY,
     });
     if let Some(before) = &before
-        && before.tree == after
+        && old == Some(&after)
         && match &draft.owners {
             Next::Update { reset: true } => before.owners.same_as(&Owners::default()),
             next => next.same_as(&before.owners),
@@ -322,9 +359,14 @@ pub(super) fn finish(
     let owners = match draft.owners {
         Next::Applied(owners) => owners,
         Next::Update { reset: true } => Owners::default(),
-        Next::Update { reset: false } => updated(change, &writer, before.as_mut(), &after),
+        Next::Update { reset: false } => updated(
+            change,
+            &writer,
+            before.as_ref().zip(old).map(|(it, old)| (it.owners.clone(), old)),
+            &after,
+        ),
     };
-    seal(change, &writer, before.as_ref(), owners, (object, after), also)
+    seal(change, &writer, before.as_ref(), owners, object, also)
 }
 
 impl Change {
@@ -346,24 +388,23 @@ impl Change {
     }
 }
 
-/// The owners after an update, made of those before it.
+/// The owners after an update, made of those before it, if the object was there.
 pub(super) fn updated(
     change: &Change,
     writer: &Writer<'_>,
-    before: Option<&mut Before>,
+    before: Option<(Owners, &Value)>,
     after: &Value,
 ) -> Owners {
-    let Some(before) = before else {
+    let Some((mut owners, before)) = before else {
         let mut owners = Owners::default();
         let mut difference = compare(None, Some(after), change.place());
         difference.set = of_part(change, difference.set);
         owners.give(writer, difference);
         return owners;
     };
-    let mut owners = std::mem::take(&mut before.owners);
     // Of an object that nobody ever said anything about, nothing is noted until somebody applies it.
     if !owners.is_empty() {
-        let mut difference = compare(Some(&before.tree), Some(after), change.place());
+        let mut difference = compare(Some(before), Some(after), change.place());
         owners.take_from_others(writer, &difference);
         difference.set = of_part(change, difference.set);
         owners.give(writer, difference);
@@ -386,7 +427,7 @@ fn desired(tree: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 /// Puts in what is the store's business, whatever was said.
-fn put_system_fields(change: &Change, before: Option<&Before>, tree: &mut Value) -> Result<()> {
+fn put_system_fields(change: &Change, before: Option<&Value>, tree: &mut Value) -> Result<()> {
     let kind = change.model.kind();
     let Value::Object(map) = tree else { return Err(change.problem(&[], "must be a map")) };
     for (name, right) in [("apiVersion", kind.api_version()), ("kind", kind.name())] {
@@ -405,7 +446,7 @@ fn put_system_fields(change: &Change, before: Option<&Before>, tree: &mut Value)
     };
     for name in SYSTEM_FIELDS {
         metadata.remove(name);
-        if let Some(value) = before.and_then(|before| before.tree["metadata"].get(name)) {
+        if let Some(value) = before.and_then(|before| before["metadata"].get(name)) {
             metadata.insert(name.into(), value.clone());
         }
     }
@@ -432,8 +473,9 @@ fn admit(
         return Ok((object, Txn::new()));
     }
     let system = object.metadata().clone();
+    let old = before.map(Before::whole);
     let mut review = Review {
-        old: before.map(|before| &before.object),
+        old: old.as_ref(),
         new: Some(object),
         part: change.part,
         manager: &change.by.manager,

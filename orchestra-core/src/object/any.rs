@@ -33,6 +33,8 @@ trait Erased: Any + Send + Sync {
     fn fill_in(&mut self);
     fn problems(&self) -> Problems;
     fn to_value(&self) -> serde_json::Result<Value>;
+    fn to_json(&self) -> crate::Result<Vec<u8>>;
+    fn status_to_value(&self) -> serde_json::Result<Option<Value>>;
     fn observed(&self, status: &Value) -> Option<(Box<dyn Erased>, Option<Value>)>;
     fn to_box(&self) -> Box<dyn Erased>;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -68,6 +70,12 @@ impl<R: Resource> Erased for R {
     }
     fn to_value(&self) -> serde_json::Result<Value> {
         serde_json::to_value(self)
+    }
+    fn to_json(&self) -> crate::Result<Vec<u8>> {
+        Resource::to_json(self)
+    }
+    fn status_to_value(&self) -> serde_json::Result<Option<Value>> {
+        Resource::status_to_value(self)
     }
     fn observed(&self, status: &Value) -> Option<(Box<dyn Erased>, Option<Value>)> {
         let (object, written) = Resource::observed(self, status)?;
@@ -169,7 +177,21 @@ impl AnyObject {
         self.0.observed(status).map(|(object, written)| (Self(object), written))
     }
 
-    /// The object as JSON, with every field that is not absent.
+    /// The status as JSON, unless it is absent.
+    pub(crate) fn status_to_value(&self) -> crate::Result<Option<Value>> {
+        let kind = self.kind().name();
+        self.0.status_to_value().map_err(|source| crate::Error::Encode { kind, source: source.into() })
+    }
+
+    /// Writes the object as JSON, with every field that is not absent.
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode) when a custom type's serialisation fails.
+    pub fn to_json(&self) -> crate::Result<Vec<u8>> {
+        self.0.to_json()
+    }
+
+    /// The object as JSON, as a tree, with every field that is not absent.
     ///
     /// # Errors
     /// [`Error::Encode`](crate::Error::Encode) when a custom type's serialisation fails.

@@ -382,6 +382,7 @@ set_as_they_are!(
     i32,
     i64,
     Value,
+    super::FieldsV1,
     Quantity,
     IntOrPercent,
     PortRef,

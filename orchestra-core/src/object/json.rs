@@ -9,6 +9,8 @@ use serde::ser::{self, Error as _, SerializeMap, SerializeSeq, SerializeStruct, 
 use serde::{Serialize, Serializer};
 use serde_json::Error;
 
+use super::raw::{AsItStands, RAW};
+
 /// A value as JSON.
 pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Nearly all objects fit; growing there from less copies a Pod several times over.
@@ -18,6 +20,11 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error>
         out.shrink_to_fit();
     }
     Ok(out)
+}
+
+/// Writes a value as JSON behind what is there.
+pub(crate) fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Error> {
+    value.serialize(Writer { out })
 }
 
 struct Writer<'o> {
@@ -212,9 +219,12 @@ impl<'o> Serializer for Writer<'o> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
+        if name == RAW {
+            return value.serialize(AsItStands { out: self.out });
+        }
         value.serialize(self)
     }
 

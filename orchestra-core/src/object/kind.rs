@@ -87,16 +87,28 @@ impl Kind {
     /// The name of a collection of them: `deployments`.
     #[must_use]
     pub fn plural(&self) -> String {
+        let mut plural = String::new();
+        self.push_plural(&mut plural);
+        plural
+    }
+
+    /// The same, behind what is there.
+    pub(crate) fn push_plural(&self, text: &mut String) {
         if let Some(plural) = self.plural {
-            return plural.into();
+            return text.push_str(plural);
         }
-        let singular = self.name.to_lowercase();
+        let start = text.len();
+        text.extend(self.name.chars().flat_map(char::to_lowercase));
+        let singular = &text[start..];
         if singular.ends_with(['s', 'x']) || singular.ends_with("ch") || singular.ends_with("sh") {
-            return singular + "es";
+            return text.push_str("es");
         }
         match singular.strip_suffix('y') {
-            Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-            _ => singular + "s",
+            Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => {
+                text.pop();
+                text.push_str("ies");
+            }
+            _ => text.push('s'),
         }
     }
 

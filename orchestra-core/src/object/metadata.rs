@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use orchestra_macros::wire;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
 use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
-use super::{At, Few, Kind, Map, Str, Timestamp, check_labels, names};
+use super::{At, Few, FieldsV1, Kind, Map, Str, Timestamp, check_labels, names};
 
 /// What every object has: who it is, whose it is, and what has become of it.
 #[wire(unsupported("selfLink"))]
@@ -140,7 +139,7 @@ pub struct ManagedFields {
     pub fields_type: Str,
     /// The set of fields.
     #[wire(name = "fieldsV1")]
-    pub fields_v1: Value,
+    pub fields_v1: FieldsV1,
     /// The part of the object that was written, such as `status`.
     pub subresource: Str,
 }

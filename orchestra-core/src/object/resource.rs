@@ -113,6 +113,14 @@ pub trait Resource:
     /// Everything that is wrong with the object.
     fn problems(&self) -> Problems;
 
+    /// The status as it stands in the object's JSON, if it does.
+    ///
+    /// # Errors
+    /// When a custom type's serialisation fails.
+    fn status_to_value(&self) -> serde_json::Result<Option<serde_json::Value>> {
+        Ok(serde_json::to_value(self)?.get("status").cloned())
+    }
+
     /// The same object with another status, defaults filled in, and that status as the type writes it, if
     /// it does. Nothing when more would change than the status, or may: it is always right to answer that,
     /// and slower.
@@ -278,6 +286,17 @@ impl<S: Spec> Resource for Object<S> {
         S::texts(self, see);
     }
 
+    fn status_to_value(&self) -> serde_json::Result<Option<serde_json::Value>> {
+        if self.unknown.is_empty() {
+            let is_absent = self.status == S::Status::default();
+            return (!is_absent).then(|| serde_json::to_value(&self.status)).transpose();
+        }
+        // What the type does not have stands in it, too.
+        let mut tree = self.serialize_known(serde_json::value::Serializer)?;
+        self.unknown.put_back(&mut tree);
+        Ok(tree.get("status").cloned())
+    }
+
     fn observed(&self, status: &serde_json::Value) -> Option<(Self, Option<serde_json::Value>)> {
         let kept = Kept::default();
         let status = Option::<S::Status>::deserialize(Keeping::new(status, &kept)).ok()?;
@@ -292,10 +311,7 @@ impl<S: Spec> Resource for Object<S> {
         if object.metadata != self.metadata || object.spec != self.spec {
             return None;
         }
-        let written = match object.status == S::Status::default() {
-            true => None,
-            false => Some(serde_json::to_value(&object.status).ok()?),
-        };
+        let written = Resource::status_to_value(&object).ok()?;
         Some((object, written))
     }
 
