@@ -814,7 +814,7 @@ fn only_so_many_updaters_are_told_apart() {
     }
     let object: Deployment = orchestra_core::client::read(world.current.as_ref().unwrap()).unwrap();
     let managers: Vec<_> =
-        object.metadata.managed_fields.iter().map(|entry| entry.manager.to_string()).collect();
+        object.metadata.managed_fields.entries().iter().map(|entry| entry.manager.to_string()).collect();
     assert_eq!(managers.len(), 11, "{managers:?}");
     assert!(managers.contains(&"base".into()) && managers.contains(&"ancient-changes".into()));
     assert!(managers.contains(&"m13".into()) && !managers.contains(&"m04".into()), "{managers:?}");

@@ -100,7 +100,7 @@ async fn fields_are_applied_by_whom_it_says() {
     let (user, scaler) = (client.as_manager("user"), client.as_manager("autoscaler"));
     let app = || Deployment::new("web").container(Container::new("app").image("app:1"));
     let web = user.apply(app().replicas(3)).await.unwrap();
-    assert_eq!((web.spec.replicas, web.metadata.managed_fields[0].manager.as_str()), (3, "user"));
+    assert_eq!((web.spec.replicas, web.metadata.managed_fields.entries()[0].manager.as_str()), (3, "user"));
 
     let refused = scaler.apply(Deployment::new("web").replicas(5)).await.unwrap_err();
     assert!(refused.is_conflict());

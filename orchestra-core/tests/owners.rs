@@ -116,7 +116,8 @@ fn change(step: &Step, at: i64) -> Change {
 }
 
 fn owners_in(object: &ConfigMap, field: Field) -> BTreeSet<Owner> {
-    let entries = object.metadata.managed_fields.iter().filter(|entry| {
+    let entries = object.metadata.managed_fields.entries();
+    let entries = entries.iter().filter(|entry| {
         FieldSet::parse(&entry.fields_v1).paths().iter().any(|path| path.to_string() == path_of(field))
     });
     let owner = |manager: &str| manager.strip_prefix('m').and_then(|number| number.parse().ok());

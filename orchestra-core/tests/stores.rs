@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use orchestra_core::store::conformance::linear::{Workload, drive};
 use orchestra_core::store::conformance::{Harness, store_conformance};
-use orchestra_core::store::layers::{Encrypted, Faults, Faulty, Keyring, Metered};
+use orchestra_core::store::layers::{Encrypted, Faults, Faulty, Keyring, Limited, Metered};
 use orchestra_core::store::{Delivery, DiskStore, MemoryStore, Revision, Scope, Store, Txn, Watch};
 
 /// A directory that goes when the test is done.
@@ -104,7 +104,10 @@ mod encrypted_disk {
 mod layered_disk {
     use super::*;
     store_conformance!(async {
-        OnDisk::new(|disk| Metered::new(Faulty::new(disk, Faults::default(), 1), "test"))
+        OnDisk::new(|disk| {
+            let limited = Limited::new(disk, Limited::<DiskStore>::LIMIT);
+            Metered::new(Faulty::new(limited, Faults::default(), 1), "test")
+        })
     });
 }
 

@@ -403,7 +403,7 @@ fn rules_are_asked() {
 #[test]
 fn nothing_is_noted_about_objects_that_nobody_said_anything_about() {
     let entry = create::<ConfigMap>(json!({"metadata": {"name": "c"}, "data": {"a": "b"}}));
-    assert_eq!(read::<ConfigMap>(&entry).unwrap().metadata.managed_fields.len(), 1);
+    assert_eq!(read::<ConfigMap>(&entry).unwrap().metadata.managed_fields.entries().len(), 1);
     let reset = patch::<ConfigMap>("c", json!({"metadata": {"managedFields": [{}]}}));
     let forgotten = commit(Ok(reset), Some(&entry)).unwrap();
     assert!(read::<ConfigMap>(&forgotten).unwrap().metadata.managed_fields.is_empty());

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::object::{FieldPath, FieldsV1, Segment, to_json};
+use crate::object::{FieldPath, FieldsV1, Segment};
 
 /// Some of the fields of an object: those that a manager owns, say.
 ///
@@ -83,8 +83,7 @@ impl FieldSet {
     /// Writes it as it is stored with an object.
     #[must_use]
     pub fn to_stored(&self) -> FieldsV1 {
-        // It is a map of texts and maps: that can be written.
-        FieldsV1::written(to_json(self).unwrap_or_default())
+        FieldsV1::of(self)
     }
 
     /// Whether there is no field in it.

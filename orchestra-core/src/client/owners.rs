@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::compare::Difference;
 use super::fields::FieldSet;
-use crate::object::{Few, FieldPath, FieldsV1, ManagedFields, Str, Timestamp};
+use crate::object::{FieldManagers, FieldPath, FieldsV1, ManagedFields, Str, Timestamp};
 
 /// How many entries of managers that update rather than apply an object keeps. What is older is put
 /// together under one name, as Kubernetes does.
@@ -131,11 +131,14 @@ impl Owned {
     /// Whether it can have some of these fields in it. It is told at a glance that it has not, mostly.
     fn may_have(&self, fields: &FieldSet) -> bool {
         match self {
-            Self::Stored(stored) => fields.steps().any(|step| {
-                // What would be written with an escape is not looked for as it stands.
-                let plain = step.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-                !plain || stored.as_str().contains(step)
-            }),
+            Self::Stored(stored) => {
+                fields.steps().any(|step| {
+                    // What would be written with an escape is not looked for as it stands.
+                    let plain =
+                        step.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+                    !plain || stored.as_str().contains(step)
+                }) || ["\\u", "\\/"].iter().any(|escape| stored.as_str().contains(escape))
+            }
             Self::Read(_) => true,
         }
     }
@@ -166,7 +169,8 @@ impl Owner {
 }
 
 impl Owners {
-    pub(super) fn read(entries: &[ManagedFields]) -> Self {
+    pub(super) fn read(managers: &FieldManagers) -> Self {
+        let entries = managers.entries();
         let owners = entries.iter().map(|entry| Owner {
             manager: entry.manager.clone(),
             operation: entry.operation.clone(),
@@ -178,7 +182,7 @@ impl Owners {
         Self(owners.filter(|owner| !owner.fields.is_empty()).collect())
     }
 
-    pub(super) fn into_entries(self) -> Few<ManagedFields> {
+    pub(super) fn into_entries(self) -> FieldManagers {
         let entry = |owner: Owner| ManagedFields {
             manager: owner.manager,
             operation: owner.operation,

@@ -14,7 +14,7 @@ use super::owners::{Owners, UPDATE, Writer};
 use super::patch::{Patch, depth};
 use super::transaction::{seal, unchanged};
 use super::{apply, delete, observe};
-use crate::object::{AnyObject, Few, ManagedFields, Metadata, Revision};
+use crate::object::{AnyObject, FieldManagers, Metadata, Revision};
 use crate::store::{Entry, Key, Txn};
 use crate::{Error, Result};
 
@@ -128,7 +128,7 @@ fn check_depth(change: &Change) -> Result<()> {
 pub(super) struct Before {
     /// Without what is noted about its fields' owners.
     pub(super) object: AnyObject,
-    entries: Few<ManagedFields>,
+    managers: FieldManagers,
     pub(super) owners: Owners,
     pub(super) at: Revision,
     tree: OnceCell<Value>,
@@ -138,11 +138,11 @@ pub(super) struct Before {
 impl Before {
     pub(super) fn read(change: &Change, entry: &Entry) -> Result<Self> {
         let mut object = super::stored::read_any(&change.model, entry)?;
-        let entries = std::mem::take(&mut object.metadata_mut().managed_fields);
-        let owners = Owners::read(&entries);
+        let managers = std::mem::take(&mut object.metadata_mut().managed_fields);
+        let owners = Owners::read(&managers);
         Ok(Self {
             object,
-            entries,
+            managers,
             owners,
             at: entry.modified,
             tree: OnceCell::new(),
@@ -175,14 +175,14 @@ impl Before {
     /// The object with all that is noted about it.
     pub(super) fn whole(&self) -> AnyObject {
         let mut object = self.object.clone();
-        object.metadata_mut().managed_fields = self.entries.clone();
+        object.metadata_mut().managed_fields = self.managers.clone();
         object
     }
 
     /// The object as whoever patches it sees it; of that, what the patch can have to do with.
     fn shown_to(&self, patch: &Patch, name: &ObjectName, part: Part) -> Result<Value> {
         // Entries that own nothing can be the way to say that all owners are to be forgotten.
-        let says_owners = !self.entries.is_empty() && self.owners.is_empty();
+        let says_owners = !self.managers.is_empty() && self.owners.is_empty();
         let Patch::Merge(said) = patch else { return self.whole().to_value() };
         if says_owners || said.pointer("/metadata/managedFields").is_some() {
             return self.whole().to_value();

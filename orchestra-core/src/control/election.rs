@@ -47,6 +47,17 @@ impl Times {
         beat: Duration::from_secs(2),
     };
 
+    /// The same, brought into order: a heart beats at all, a lease lasts for three beats at least, and a leader
+    /// gives up after no less than two and no later than its lease ends. An election goes by these; with
+    /// others nothing wrong would be committed, but leaders would come and go for no reason.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        const SHORTEST: Duration = Duration::from_millis(1);
+        let beat = self.beat.max(SHORTEST);
+        let lease = self.lease.max(beat.saturating_mul(3));
+        Self { lease, give_up: self.give_up.clamp(beat.saturating_mul(2), lease), beat }
+    }
+
     /// How long after the last heartbeat another leads at the latest, when the store answers within this
     /// time: a lease, begun at the look after the heartbeat, and seen to be over at the one after it.
     #[must_use]
@@ -155,6 +166,7 @@ impl Election {
     /// A candidate, who follows at first.
     #[must_use]
     pub fn new(candidate: Candidate) -> Self {
+        let candidate = Candidate { times: candidate.times.in_order(), ..candidate };
         let key = |what: &str| Key::from(format!("orchestra.dev/elections/{}/{what}", candidate.name));
         Self {
             term_key: key("term"),
@@ -339,5 +351,27 @@ fn written_as(term: u64, holder: &str) -> String {
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "term {} since revision {}", self.number, self.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_brought_into_order() {
+        let times = |lease, give_up, beat| {
+            let [lease, give_up, beat] = [lease, give_up, beat].map(Duration::from_millis);
+            Times { lease, give_up, beat }
+        };
+        assert_eq!(Times::DEFAULT.in_order(), Times::DEFAULT);
+        for (given, right) in [
+            (times(0, 0, 0), times(3, 2, 1)),
+            (times(1000, 5000, 100), times(1000, 1000, 100)),
+            (times(1000, 10, 100), times(1000, 200, 100)),
+            (times(1000, 900, 2000), times(6000, 4000, 2000)),
+        ] {
+            assert_eq!(given.in_order(), right);
+        }
     }
 }

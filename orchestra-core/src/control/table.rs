@@ -15,7 +15,7 @@ use super::postings::{Directory, Postings, Slots};
 use super::strings::Strings;
 use crate::Error;
 use crate::client::{self, Unreadable};
-use crate::object::{Few, Kind, Metadata, Resource, Uid};
+use crate::object::{FieldManagers, Kind, Metadata, Resource, Uid};
 use crate::store::{Entry, Key};
 
 /// How many indexes a kind has at most, beyond those by name and owner. What looks for objects by more
@@ -262,7 +262,7 @@ impl<R: Resource> Table<R> {
         };
         let metadata = object.metadata_mut();
         // Who set which fields is most of an object's size, and only those who write look at it.
-        metadata.managed_fields = Few::new();
+        metadata.managed_fields = FieldManagers::default();
         for (own, right) in [(&mut metadata.namespace, namespace), (&mut metadata.name, name)] {
             if own.is_empty() {
                 *own = right.into();

@@ -383,6 +383,7 @@ set_as_they_are!(
     i64,
     Value,
     super::FieldsV1,
+    super::FieldManagers,
     Quantity,
     IntOrPercent,
     PortRef,

@@ -22,11 +22,6 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error>
     Ok(out)
 }
 
-/// Writes a value as JSON behind what is there.
-pub(crate) fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Error> {
-    value.serialize(Writer { out })
-}
-
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::buffer::Buffer;
 use super::schema::{Format, Schema};
 use super::wire::Wire;
-use super::{At, Few, FieldsV1, Kind, Map, Str, Timestamp, check_labels, names};
+use super::{At, Few, FieldManagers, FieldsV1, Kind, Map, Str, Timestamp, check_labels, names};
 
 /// What every object has: who it is, whose it is, and what has become of it.
 #[wire(unsupported("selfLink"))]
@@ -44,7 +44,7 @@ pub struct Metadata {
     pub deletion_grace_period_seconds: Option<u32>,
     /// Who set which fields.
     #[wire(atomic)]
-    pub managed_fields: Few<ManagedFields>,
+    pub managed_fields: FieldManagers,
 }
 
 impl Metadata {

@@ -42,7 +42,7 @@ async fn one_leads_and_is_replaced() {
     until("the first has something under way", || async { gate.held() > 0 }).await;
     let cut_off = tokio::time::Instant::now();
     until("the second leads", || async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::advance(Duration::from_millis(50)).await;
         second.term().await.is_some()
     })
     .await;
@@ -68,7 +68,7 @@ async fn one_leads_and_is_replaced() {
     // Who resigns is replaced without waiting for the lease.
     let resigned = tokio::time::Instant::now();
     until("the first leads again", || async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::advance(Duration::from_millis(50)).await;
         first.term().await.is_some()
     })
     .await;

@@ -1,5 +1,7 @@
 //! What a manager does, from the first object to its end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orchestra_core::client::{Delete, ObjectName, Query};
@@ -9,6 +11,7 @@ use orchestra_core::object::Spec;
 use orchestra_core::store::MemoryStore;
 use orchestra_core::store::layers::{Faults, Faulty};
 
+use super::gate::Gate;
 use super::site::{Site, SiteSpec, client, controller, pages, start, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,4 +220,52 @@ async fn an_idle_manager_is_at_rest() {
     client(&store).apply(Namespace::new("n")).await.unwrap();
     running.at_rest().await;
     assert!(running.shutdown(Duration::from_secs(1)).await);
+}
+
+/// Lets time pass, an hour at most, until something holds.
+async fn in_time<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    for _ in 0..3600 {
+        if holds().await {
+            return;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    panic!("it never was so that {what}");
+}
+
+/// A store that never answers is given up, and asked again when it does.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_not_waited_for() {
+    let store = MemoryStore::new();
+    let (user, gate) = (client(&store), Gate::new(store.clone()));
+    let running = Manager::new(gate.clone()).controller(controller()).start().await;
+    gate.close();
+    user.apply(Site::new("blog").spec(SiteSpec { pages: 2 })).await.unwrap();
+    in_time("a commit is of unknown fate", || async { running.counters().trouble("UnknownFate") > 0 }).await;
+    gate.open();
+    in_time("its pages are there", || async { pages(&user).await.len() == 2 }).await;
+}
+
+fn asks(site: &Site, _: &View<'_>) -> Plan {
+    Plan::new().effect(site, Effect::new("sleep", "once"))
+}
+
+/// A handler that never comes to an end is stopped, and called again.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_ends_is_stopped() {
+    let store = MemoryStore::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let handler = move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::pending()
+    };
+    let running = Manager::new(store.clone())
+        .controller(Controller::new("asks", asks))
+        .handler("sleep", handler)
+        .start()
+        .await;
+    client(&store).apply(Site::new("blog").spec(SiteSpec { pages: 0 })).await.unwrap();
+    in_time("it is called again", || async { calls.load(Ordering::SeqCst) > 1 }).await;
+    assert!(running.counters().trouble("EffectFailed") > 0);
 }

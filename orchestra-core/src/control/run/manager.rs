@@ -69,6 +69,10 @@ impl Manager {
     /// How many effects are under way at once.
     pub const EFFECTS: usize = 16;
 
+    /// How long a handler of an effect may take. Then it is stopped, and called again later: what takes longer
+    /// should be begun by one effect and looked for by others.
+    pub const CALL_LIMIT: Duration = Duration::from_secs(10 * 60);
+
     /// A manager of a store, with a cache of its own.
     ///
     /// # Panics
@@ -558,9 +562,14 @@ impl Hands {
         };
         // A task of its own, so that its panic ends nothing else; it ends with whoever waits for it.
         let handler = handler.clone();
-        match AbortOnDrop(tokio::spawn(async move { handler(call).await })).await {
-            Ok(answer) => answer,
-            Err(error) => Err(EffectError::Again(format!("the handler failed: {error}"))),
+        let work = AbortOnDrop(tokio::spawn(async move { handler(call).await }));
+        match tokio::time::timeout(Manager::CALL_LIMIT, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(EffectError::Again(format!("the handler failed: {error}"))),
+            Err(_) => {
+                let limit = Manager::CALL_LIMIT;
+                Err(EffectError::Again(format!("the handler took longer than {limit:?}, and was stopped")))
+            }
         }
     }
 }

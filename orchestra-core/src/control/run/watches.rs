@@ -15,6 +15,7 @@ use crate::control::{
     Cache, Changes, Controller, Need, Now, Plan, PlanLimits, ReconcileError, Subject, View, Watched,
 };
 use crate::object::{Kind, Revision};
+use crate::store::layers::Limited;
 use crate::store::{Page, Scope, Store, StoreError, Watch};
 
 /// One cache over a store, which a task keeps current, for any number of kernels.
@@ -62,7 +63,8 @@ const BEHIND: usize = 1024;
 const RETRY: Backoff = Backoff { first: Duration::from_millis(50), most: Duration::from_secs(10) };
 
 impl Watches {
-    /// Begins to watch a store. So far nothing is watched: whoever needs something says so.
+    /// Begins to watch a store. So far nothing is watched: whoever needs something says so. Whoever works over
+    /// it waits for no answer of the store longer than [`Limited::LIMIT`].
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -71,7 +73,7 @@ impl Watches {
         let (commands, inbox) = mpsc::channel(64);
         let (revision, _) = watch::channel(Revision(0));
         let shared = Arc::new(Shared {
-            store,
+            store: Arc::new(Limited::new(store, Limited::<Arc<dyn Store>>::LIMIT)),
             feed: RwLock::new(Feed::new()),
             revision,
             holders: AtomicU64::new(0),

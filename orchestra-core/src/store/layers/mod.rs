@@ -2,6 +2,7 @@
 //!
 //! - [`Encrypted`] (feature `encrypt`): values are secret to whoever has the files.
 //! - [`Metered`] (feature `metrics`): how often, how long, how it ended.
+//! - [`Limited`] (feature `driver`): every request is answered in time.
 //! - [`Faulty`] (feature `testing`): errors, delays, lost answers, dropped watches, by a seed.
 //!
 //! Each is a [`Store`](super::Store) itself, over any other one.
@@ -12,6 +13,8 @@ mod encrypted;
 mod faulty;
 #[cfg(feature = "encrypt")]
 mod keyring;
+#[cfg(feature = "driver")]
+mod limited;
 #[cfg(feature = "metrics")]
 mod metered;
 
@@ -21,5 +24,7 @@ pub use encrypted::{Encrypted, Rotated};
 pub use faulty::{Counts, Faults, Faulty};
 #[cfg(feature = "encrypt")]
 pub use keyring::{DataKey, KeyError, KeyService, Keyring, Wrapped};
+#[cfg(feature = "driver")]
+pub use limited::Limited;
 #[cfg(feature = "metrics")]
 pub use metered::Metered;
