@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use orchestra_core::control::{Controller, Plan, View};
 use orchestra_core::object::{Kind, Object, Spec};
-use orchestra_sim::{Faults, Simulation, Truth};
+use orchestra_sim::{Failure, Faults, Simulation, Truth};
 use serde::{Deserialize, Serialize};
 
 use crate::harness::{Bench, alloc};
@@ -49,13 +49,22 @@ fn counters(many: u32) -> Simulation {
         })
 }
 
-/// Simulated commits a second of real time, with one machine and with two of which one leads.
+/// Simulated commits a second of real time: of a search through seeds, on all cores, and of single runs, with one
+/// machine and with two of which one leads.
 #[allow(clippy::disallowed_methods)] // measuring is what clocks are for
 pub(crate) fn commits(bench: &mut Bench) {
     let (runs, many) = if bench.is_quick() { (3, 100) } else { (7, 500) };
-    let alone = counters(many).without_election();
-    let elected = counters(many).faults(Faults::none());
-    for (case, simulation) in [("sim/commits", alone), ("sim/commits/elected", elected)] {
+    let alone = || counters(many).without_election();
+    let elected = || counters(many).faults(Faults::none());
+    let of_search = || alone().search(0..8).map(|all| all.commits);
+    let of_one = || alone().run().map(|ran| ran.commits);
+    let of_elected = || elected().run().map(|ran| ran.commits);
+    let cases: [(_, &dyn Fn() -> Result<u64, Failure>); 3] = [
+        ("sim/commits", &of_search),
+        ("sim/commits/one-run", &of_one),
+        ("sim/commits/one-run/elected", &of_elected),
+    ];
+    for (case, simulate) in cases {
         if !bench.wants(case) {
             continue;
         }
@@ -63,8 +72,8 @@ pub(crate) fn commits(bench: &mut Bench) {
         for _ in 0..runs {
             let start = Instant::now();
             // Counting what is allocated would take a tenth of the time.
-            let commits = match alloc::uncounted(|| simulation.run().map_err(Box::new)) {
-                Ok(ran) => ran.commits,
+            let commits = match alloc::uncounted(|| simulate().map_err(Box::new)) {
+                Ok(commits) => commits,
                 Err(failure) => {
                     eprintln!("{failure}");
                     std::process::exit(1);

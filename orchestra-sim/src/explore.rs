@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::fault::{Counts, Fault};
 use super::injector::{Fate, Firing, force};
-use super::run::Asked;
+use super::run::{Asked, side_by_side};
 use super::simulation::Simulation;
 use super::world::World;
 
@@ -121,11 +121,7 @@ impl Exploring<'_> {
             (Fault::Partition, vec![force::of_time(8_000, true), force::of_time(40_000, false)]),
             (Fault::ClockJump, vec![force::of_time(3_600_000, true), force::of_time(3_600_000, false)]),
         ] {
-            for point in (0..seconds).step_by(5) {
-                for force in &forces {
-                    self.with(vec![Firing { fault, point, force: *force }])?;
-                }
-            }
+            self.each(at_points((0..seconds).step_by(5), fault, &forces))?;
         }
         Ok(())
     }
@@ -140,12 +136,8 @@ impl Exploring<'_> {
         let (all, most) = (pairs.len() as u64, self.explore.pairs);
         self.done.is_cut_short |= all > most;
         let share = |at: u64| at * most.min(all) / all;
-        for (at, pair) in (0..).zip(pairs) {
-            if share(at) < share(at + 1) {
-                self.with(pair.to_vec())?;
-            }
-        }
-        Ok(())
+        let chosen = (0..).zip(pairs).filter(|(at, _)| share(*at) < share(at + 1));
+        self.each(chosen.map(|(_, pair)| pair.to_vec()).collect())
     }
 
     /// A crash, and a view that lags about then, or is old afterwards.
@@ -178,25 +170,21 @@ impl Exploring<'_> {
     }
 
     fn at_each_point(&mut self, points: &Counts, fault: Fault, forces: &[u64]) -> Result<(), Failure> {
-        for point in 0..points.of(fault).points {
-            for force in forces {
-                self.with(vec![Firing { fault, point, force: *force }])?;
-            }
-        }
-        Ok(())
+        self.each(at_points(0..points.of(fault).points, fault, forces))
     }
 
-    fn with(&mut self, firings: Vec<Firing>) -> Result<(), Failure> {
-        if self.done.runs >= self.explore.runs {
-            self.done.is_cut_short = true;
-            return Ok(());
+    /// A run for each of some lists of faults, on all cores.
+    fn each(&mut self, mut lists: Vec<Vec<Firing>>) -> Result<(), Failure> {
+        let left = self.explore.runs.saturating_sub(self.done.runs);
+        self.done.is_cut_short |= lists.len() as u64 > left;
+        lists.truncate(left.try_into().unwrap_or(usize::MAX));
+        let run = |at: u64| self.of.once(self.seed, &Fate::Listed(lists[at as usize].clone()));
+        for ran in side_by_side(0..lists.len() as u64, run) {
+            self.done.runs += 1;
+            let ran = ran.map_err(|failure| Failure { runs: self.done.runs, ..failure })?;
+            self.done.commits += ran.commits;
+            self.done.faults.add(&ran.faults);
         }
-        self.done.runs += 1;
-        let runs = self.done.runs;
-        let ran = self.of.once(self.seed, &Fate::Listed(firings));
-        let ran = ran.map_err(|failure| Failure { runs, ..failure })?;
-        self.done.commits += ran.commits;
-        self.done.faults.add(&ran.faults);
         Ok(())
     }
 }
@@ -210,6 +198,13 @@ const SLOW_EFFECTS: [u64; 5] = [
     force::of_time(400, false),
     force::of_time(8_000, false),
 ];
+
+/// A fault at each of some points, with each force.
+fn at_points(points: impl Iterator<Item = u64>, fault: Fault, forces: &[u64]) -> Vec<Vec<Firing>> {
+    points
+        .flat_map(|point| forces.iter().map(move |force| vec![Firing { fault, point, force: *force }]))
+        .collect()
+}
 
 /// Something slow, and something that goes wrong with one of the next commits, as commits are counted when
 /// nothing is slow.

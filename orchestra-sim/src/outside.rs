@@ -16,7 +16,7 @@ pub struct Outside {
 }
 
 /// A handler of effects.
-pub(crate) type Handler = dyn Fn(&mut Outside, &EffectCall) -> Result<Value, EffectError>;
+pub(crate) type Handler = dyn Fn(&mut Outside, &EffectCall) -> Result<Value, EffectError> + Send + Sync;
 
 /// A handler's call.
 #[derive(Clone, Debug, PartialEq)]

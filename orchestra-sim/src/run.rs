@@ -1,6 +1,10 @@
 //! Runs: one, or many.
 
+use std::num::NonZero;
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use super::failure::{Failure, Found};
@@ -99,7 +103,7 @@ impl Simulation {
         self.once(seed, &Fate::Rates)
     }
 
-    /// Runs it from each of many seeds. The variable `ORCHESTRA_SEEDS` says how many instead, from the
+    /// Runs it from each of many seeds, on all cores. The variable `ORCHESTRA_SEEDS` says how many instead, from the
     /// first one on; `ORCHESTRA_SEED` and `ORCHESTRA_FAULTS` have one run, as with [`run`](Self::run).
     ///
     /// # Errors
@@ -114,9 +118,7 @@ impl Simulation {
         let many = self.number("ORCHESTRA_SEEDS")?;
         let seeds = many.map_or(seeds.clone(), |many| seeds.start..seeds.start.saturating_add(many));
         let seeds = only.map_or(seeds, |seed| seed..seed.saturating_add(1));
-        for seed in seeds.clone() {
-            let ran = self.once(seed, &Fate::Rates);
-            let runs = all.seeds + 1;
+        for (runs, ran) in (1..).zip(side_by_side(seeds.clone(), |seed| self.once(seed, &Fate::Rates))) {
             all.add(&ran.map_err(|failure| self.shrink(Failure { runs, ..failure }))?);
         }
         match only.is_none() && !self.never_bit(&all.faults).is_empty() {
@@ -297,4 +299,40 @@ impl Ran {
 /// A variable of the environment: the ways to have a test run otherwise than it says.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Runs by some numbers, on all cores; what comes of them is what comes of one after the other. After the first,
+/// in their order, in which something is found, hardly any is run, and none is told of.
+pub(crate) fn side_by_side(
+    numbers: Range<u64>,
+    run: impl Fn(u64) -> Result<Ran, Failure> + Sync,
+) -> impl Iterator<Item = Result<Ran, Failure>> {
+    let (next, end) = (AtomicU64::new(numbers.start), AtomicU64::new(numbers.end));
+    let work = || {
+        let mut runs = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= end.load(Ordering::Relaxed) {
+                return runs;
+            }
+            let ran = run(number);
+            if ran.is_err() {
+                end.fetch_min(number + 1, Ordering::Relaxed);
+            }
+            runs.push((number, ran));
+        }
+    };
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let mut runs = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
+        let mut runs = work();
+        for other in others {
+            // What a check panics with is the test's business.
+            runs.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        runs
+    });
+    runs.sort_unstable_by_key(|(number, _)| *number);
+    let end = end.into_inner();
+    runs.into_iter().filter(move |(number, _)| *number < end).map(|(_, ran)| ran)
 }

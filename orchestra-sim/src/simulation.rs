@@ -1,6 +1,6 @@
 //! [`Simulation`]: what is simulated, as data.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestra_core::client::{Delete, Policy};
@@ -17,7 +17,8 @@ use super::verdict::Verdict;
 /// A system of controllers, what is done to it, what goes wrong, and what must be true.
 ///
 /// It runs on virtual time, in one thread, and all that is random follows from a seed: the same seed
-/// gives the same run, to the byte.
+/// gives the same run, to the byte. Runs from [many seeds](Self::search) are spread over the processor's cores;
+/// that is why what it is given can be shared by threads.
 ///
 /// - [Control machines](Self::machines), two by default, run the [controllers](Self::controller), a
 ///   garbage collector and the calls of effects. One of them [leads](Self::without_election). All faults
@@ -37,9 +38,9 @@ pub struct Simulation {
     pub(crate) machines: usize,
     pub(crate) times: Option<Times>,
     pub(crate) faults: Faults,
-    pub(crate) script: Vec<(Duration, Rc<Act>)>,
-    pub(crate) users: Vec<(f64, Rc<RandomUser>)>,
-    pub(crate) handlers: Vec<(Str, Rc<Handler>)>,
+    pub(crate) script: Vec<(Duration, Arc<Act>)>,
+    pub(crate) users: Vec<(f64, Arc<RandomUser>)>,
+    pub(crate) handlers: Vec<(Str, Arc<Handler>)>,
     pub(crate) policy: Policy,
     pub(crate) invariants: Vec<(String, Box<Check>)>,
     pub(crate) goal: Option<Box<Check>>,
@@ -52,10 +53,10 @@ pub struct Simulation {
 }
 
 /// Where a controller comes from when a machine starts.
-pub(crate) type Source = Rc<dyn Fn() -> Controller>;
-pub(crate) type Act = dyn Fn(&mut User<'_>) -> orchestra_core::Result<()>;
-pub(crate) type RandomUser = dyn Fn(&mut User<'_>, &mut Random);
-pub(crate) type Check = dyn Fn(&Truth) -> Result<(), String>;
+pub(crate) type Source = Arc<dyn Fn() -> Controller + Send + Sync>;
+pub(crate) type Act = dyn Fn(&mut User<'_>) -> orchestra_core::Result<()> + Send + Sync;
+pub(crate) type RandomUser = dyn Fn(&mut User<'_>, &mut Random) + Send + Sync;
+pub(crate) type Check = dyn Fn(&Truth) -> Result<(), String> + Send + Sync;
 
 impl Simulation {
     /// How long the condition has to become true, if nothing else is said: a new leader, and twice the
@@ -104,15 +105,15 @@ impl Simulation {
     /// Adds a controller that is made anew whenever a machine starts, so that a crash loses what its
     /// reconciler has captured.
     #[must_use]
-    pub fn controller_with(mut self, make: impl Fn() -> Controller + 'static) -> Self {
-        self.controllers.push(Rc::new(make));
+    pub fn controller_with(mut self, make: impl Fn() -> Controller + Send + Sync + 'static) -> Self {
+        self.controllers.push(Arc::new(make));
         self
     }
 
     /// Adds a controller to the environment: none is there by default, and then there is no such machine.
     #[must_use]
     pub fn environment(mut self, controller: Controller) -> Self {
-        self.environment.push(Rc::new(move || controller.clone()));
+        self.environment.push(Arc::new(move || controller.clone()));
         self
     }
 
@@ -153,11 +154,11 @@ impl Simulation {
     pub fn handler<A: HandlerAnswer>(
         mut self,
         name: impl Into<Str>,
-        handle: impl Fn(&mut Outside, &EffectCall) -> A + 'static,
+        handle: impl Fn(&mut Outside, &EffectCall) -> A + Send + Sync + 'static,
     ) -> Self {
         let name = name.into();
         self.handlers.retain(|(other, _)| *other != name);
-        self.handlers.push((name, Rc::new(move |world, call| handle(world, call).into_answer())));
+        self.handlers.push((name, Arc::new(move |world, call| handle(world, call).into_answer())));
         self
     }
 
@@ -180,7 +181,7 @@ impl Simulation {
         time: Duration,
         namespace: &str,
         name: &str,
-        edit: impl Fn(&mut R) + 'static,
+        edit: impl Fn(&mut R) + Send + Sync + 'static,
     ) -> Self {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         self.at(time, move |user| user.edit(&namespace, &name, &edit))
@@ -198,17 +199,21 @@ impl Simulation {
     pub fn at(
         mut self,
         time: Duration,
-        act: impl Fn(&mut User<'_>) -> orchestra_core::Result<()> + 'static,
+        act: impl Fn(&mut User<'_>) -> orchestra_core::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.script.push((time, Rc::new(act)));
+        self.script.push((time, Arc::new(act)));
         self
     }
 
     /// Does something again and again while things go wrong: so often a second, on average. What goes on
     /// while nothing changes finds little: let users do all that users do, about once in three seconds.
     #[must_use]
-    pub fn users(mut self, rate: f64, act: impl Fn(&mut User<'_>, &mut Random) + 'static) -> Self {
-        self.users.push((rate, Rc::new(act)));
+    pub fn users(
+        mut self,
+        rate: f64,
+        act: impl Fn(&mut User<'_>, &mut Random) + Send + Sync + 'static,
+    ) -> Self {
+        self.users.push((rate, Arc::new(act)));
         self
     }
 
@@ -224,7 +229,7 @@ impl Simulation {
     pub fn invariant<V: Verdict>(
         mut self,
         name: impl Into<String>,
-        check: impl Fn(&Truth) -> V + 'static,
+        check: impl Fn(&Truth) -> V + Send + Sync + 'static,
     ) -> Self {
         self.invariants.push((name.into(), Box::new(move |truth| check(truth).verdict())));
         self
@@ -233,7 +238,7 @@ impl Simulation {
     /// States what must become true once nothing goes wrong any more, and stay so. Without it, a run ends
     /// when everything is mended: then only invariants are looked at.
     #[must_use]
-    pub fn goal<V: Verdict>(self, condition: impl Fn(&Truth) -> V + 'static) -> Self {
+    pub fn goal<V: Verdict>(self, condition: impl Fn(&Truth) -> V + Send + Sync + 'static) -> Self {
         Self { goal: Some(Box::new(move |truth| condition(truth).verdict())), ..self }
     }
 
@@ -275,7 +280,11 @@ impl Simulation {
     ///
     /// # Panics
     /// With what was found, what happened last, and the command that shows it again.
-    pub fn converges<V: Verdict>(self, condition: impl Fn(&Truth) -> V + 'static, within: Duration) {
+    pub fn converges<V: Verdict>(
+        self,
+        condition: impl Fn(&Truth) -> V + Send + Sync + 'static,
+        within: Duration,
+    ) {
         let outcome = self.goal(condition).within(within).run();
         #[allow(clippy::panic)] // an assertion, like `assert!`: this is what it is for
         if let Err(failure) = outcome {
