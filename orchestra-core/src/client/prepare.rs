@@ -184,7 +184,7 @@ impl Before {
         // Entries that own nothing can be the way to say that all owners are to be forgotten.
         let says_owners = !self.managers.is_empty() && self.owners.is_empty();
         let Patch::Merge(said) = patch else { return self.whole().to_value() };
-        if says_owners || said.pointer("/metadata/managedFields").is_some() {
+        if says_owners || said.get("metadata").is_some_and(|said| said.get("managedFields").is_some()) {
             return self.whole().to_value();
         }
         if part == Part::Status && self.is_named(name) {

@@ -15,11 +15,16 @@ use super::raw::{AsItStands, RAW};
 pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     // Nearly all objects fit; growing there from less copies a Pod several times over.
     let mut out = Vec::with_capacity(8192);
-    value.serialize(Writer { out: &mut out })?;
+    append(&mut out, value)?;
     if out.len() < out.capacity() / 2 {
         out.shrink_to_fit();
     }
     Ok(out)
+}
+
+/// Writes a value as JSON behind what is there.
+pub(super) fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Error> {
+    value.serialize(Writer { out })
 }
 
 struct Writer<'o> {

@@ -98,7 +98,11 @@ impl Kind {
             return text.push_str(plural);
         }
         let start = text.len();
-        text.extend(self.name.chars().flat_map(char::to_lowercase));
+        text.push_str(self.name);
+        match self.name.is_ascii() {
+            true => text[start..].make_ascii_lowercase(),
+            false => text.replace_range(start.., &self.name.to_lowercase()),
+        }
         let singular = &text[start..];
         if singular.ends_with(['s', 'x']) || singular.ends_with("ch") || singular.ends_with("sh") {
             return text.push_str("es");

@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::object::to_json;
+    use crate::object::json::to_vec as to_json;
 
     #[test]
     fn a_set_is_ordinary_json_to_everybody_else() {

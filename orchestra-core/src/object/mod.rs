@@ -67,7 +67,6 @@ pub use condition::{Condition, ConditionStatus, Conditions};
 pub use few::{Few, IntoIter};
 pub use fields::Fields;
 pub use int_or::{IntOrPercent, PortRef};
-pub(crate) use json::to_vec as to_json;
 pub use kind::{Kind, Scope};
 pub use managers::{FieldManagers, FieldsV1};
 pub use map::Map;

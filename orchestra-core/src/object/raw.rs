@@ -37,8 +37,9 @@ pub(super) fn read<'de, T: FromRaw, D: Deserializer<'de>>(deserializer: D) -> Re
 
 /// What a value is as JSON. A value of maps and texts can be written.
 pub(super) fn text_of<T: Serialize + ?Sized>(value: &T) -> Str {
-    let json = super::to_json(value).unwrap_or_default();
-    String::from_utf8_lossy(&json).into_owned().into()
+    let mut json = Vec::with_capacity(1024); // most are shorter
+    let is_written = super::json::append(&mut json, value).is_ok();
+    std::str::from_utf8(&json).ok().filter(|_| is_written).unwrap_or_default().into()
 }
 
 struct RawVisitor<T>(PhantomData<T>);
