@@ -28,6 +28,9 @@ type Counter = Object<CounterSpec>;
 
 const UPTO: u32 = 100;
 
+/// Simulates, and says how many commits there were.
+type Simulate = dyn Fn() -> Result<u64, Box<Failure>>;
+
 fn count(counter: &Counter, _: &View<'_>) -> Plan {
     let count = (counter.status.count + 1).min(counter.spec.upto);
     Plan::new().status(counter, CounterStatus { count })
@@ -54,12 +57,12 @@ fn counters(many: u32) -> Simulation {
 #[allow(clippy::disallowed_methods)] // measuring is what clocks are for
 pub(crate) fn commits(bench: &mut Bench) {
     let (runs, many) = if bench.is_quick() { (3, 100) } else { (7, 500) };
-    let alone = || counters(many).without_election();
-    let elected = || counters(many).faults(Faults::none());
-    let of_search = || alone().search(0..8).map(|all| all.commits);
-    let of_one = || alone().run().map(|ran| ran.commits);
-    let of_elected = || elected().run().map(|ran| ran.commits);
-    let cases: [(_, &dyn Fn() -> Result<u64, Failure>); 3] = [
+    let alone = move || counters(many).without_election();
+    let elected = move || counters(many).faults(Faults::none());
+    let of_search = move || alone().search(0..8).map(|all| all.commits).map_err(Box::new);
+    let of_one = move || alone().run().map(|ran| ran.commits).map_err(Box::new);
+    let of_elected = move || elected().run().map(|ran| ran.commits).map_err(Box::new);
+    let cases: [(_, &Simulate); 3] = [
         ("sim/commits", &of_search),
         ("sim/commits/one-run", &of_one),
         ("sim/commits/one-run/elected", &of_elected),
@@ -72,7 +75,7 @@ pub(crate) fn commits(bench: &mut Bench) {
         for _ in 0..runs {
             let start = Instant::now();
             // Counting what is allocated would take a tenth of the time.
-            let commits = match alloc::uncounted(|| simulate().map_err(Box::new)) {
+            let commits = match alloc::uncounted(simulate) {
                 Ok(commits) => commits,
                 Err(failure) => {
                     eprintln!("{failure}");

@@ -54,11 +54,17 @@
 //! the same for what is not there cost as much as one.
 //!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it.
+//! Pods that are of use together only are placed by [`all_or_none`].
+//!
+//! # In a store
+//!
+//! A [`Scheduler`] does all of this for the pods in a store: it watches, decides, binds, makes room and says why
+//! a pod waits.
 //!
 //! # What is not there yet
 //!
-//! Gangs, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
-//! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
+//! A placer that looks ahead, volumes, data locality, deadlines, cost, shares
+//! between queues, and gangs that are larger than a transaction. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -66,7 +72,9 @@ mod cluster;
 mod decide;
 mod explain;
 pub mod filters;
+mod gang;
 mod hash;
+pub mod machine;
 mod placer;
 mod preempt;
 mod profile;
@@ -79,6 +87,8 @@ mod view;
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
+pub use gang::{Together, all_or_none};
+pub use machine::{Ledger, Scheduler};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};

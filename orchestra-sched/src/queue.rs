@@ -108,6 +108,16 @@ impl Queue {
         ticket
     }
 
+    /// A pod that comes to wait again, after so many failures in a row: its turn comes after a while.
+    pub fn push_failed(&mut self, pod: PodView, arrived: Duration, failures: u32, now: Duration) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        let rank = self.order.rank(&pod, arrived);
+        self.waiting.insert(ticket, Waiting { pod, rank, failures, state: State::Taken });
+        self.fail(ticket, now);
+        ticket
+    }
+
     /// Takes the pod whose turn it is. Whoever takes it says what came of it: it is [done](Self::remove), has
     /// [failed](Self::fail), or is [blocked](Self::block).
     pub fn pop(&mut self, now: Duration) -> Option<(Ticket, &PodView)> {
@@ -211,6 +221,12 @@ impl Queue {
         let first =
             |blocked: &BTreeSet<Turn>| blocked.first().and_then(|(_, ticket)| self.waiting.get(ticket));
         self.blocked.iter().filter_map(move |(class, blocked)| Some((*class, &first(blocked)?.pod)))
+    }
+
+    /// Whether a pod waits with its class, since that fits nowhere.
+    #[must_use]
+    pub fn is_blocked(&self, ticket: Ticket) -> bool {
+        self.waiting.get(&ticket).is_some_and(|waiting| waiting.state == State::Blocked)
     }
 
     /// When somebody's time to wait is over.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orchestra_core::client::{Delete, Policy};
 use orchestra_core::control::election::Times;
-use orchestra_core::control::{Controller, Random};
+use orchestra_core::control::{Controller, Part, Random};
 use orchestra_core::object::{Apply, Resource, Str};
 
 use super::faults::Faults;
@@ -35,6 +35,7 @@ pub struct Simulation {
     pub(crate) seed: u64,
     pub(crate) controllers: Vec<Source>,
     pub(crate) environment: Vec<Source>,
+    pub(crate) parts: Vec<PartSource>,
     pub(crate) machines: usize,
     pub(crate) times: Option<Times>,
     pub(crate) faults: Faults,
@@ -54,6 +55,8 @@ pub struct Simulation {
 
 /// Where a controller comes from when a machine starts.
 pub(crate) type Source = Arc<dyn Fn() -> Controller + Send + Sync>;
+/// Where a part comes from when a machine starts.
+pub(crate) type PartSource = Arc<dyn Fn() -> Box<dyn Part> + Send + Sync>;
 pub(crate) type Act = dyn Fn(&mut User<'_>) -> orchestra_core::Result<()> + Send + Sync;
 pub(crate) type RandomUser = dyn Fn(&mut User<'_>, &mut Random) + Send + Sync;
 pub(crate) type Check = dyn Fn(&Truth) -> Result<(), String> + Send + Sync;
@@ -77,6 +80,7 @@ impl Simulation {
             seed,
             controllers: Vec::new(),
             environment: Vec::new(),
+            parts: Vec::new(),
             machines: 2,
             times: Some(Times::DEFAULT),
             faults: Faults::none(),
@@ -110,6 +114,14 @@ impl Simulation {
         self
     }
 
+    /// Adds a machine of its own sort, such as a scheduler, to the control machines. It is made anew whenever one
+    /// of them starts, and each has its own.
+    #[must_use]
+    pub fn part_with<P: Part + 'static>(mut self, make: impl Fn() -> P + Send + Sync + 'static) -> Self {
+        self.parts.push(Arc::new(move || Box::new(make())));
+        self
+    }
+
     /// Adds a controller to the environment: none is there by default, and then there is no such machine.
     #[must_use]
     pub fn environment(mut self, controller: Controller) -> Self {
@@ -124,7 +136,7 @@ impl Simulation {
     }
 
     /// With one control machine and no election. By default there is one, with the times of
-    /// [`Times::DEFAULT`].
+    /// [`Times::DEFAULT`]. With more [machines](Self::machines) said after it, all of them are at work at once.
     #[must_use]
     pub fn without_election(self) -> Self {
         Self { machines: 1, times: None, ..self }

@@ -43,6 +43,7 @@
 
 mod access;
 mod apply;
+mod bind;
 mod change;
 mod compare;
 mod delete;
@@ -59,6 +60,7 @@ mod transaction;
 mod watch;
 
 pub use access::{Client, MOST_ATTEMPTS, MOST_NAMES};
+pub use bind::bind;
 pub use change::{Admit, By, Change, Delete, Dependents, Part, Policy, Review};
 pub use fields::FieldSet;
 pub use key::{DEFAULT_NAMESPACE, ObjectName, scope_in, scope_of};

@@ -17,9 +17,11 @@ mod items;
 pub mod kernel;
 mod notes;
 mod now;
+mod part;
 pub mod perform;
 mod place;
 mod plan;
+pub mod post;
 mod postings;
 pub mod queue;
 mod reads;
@@ -45,10 +47,12 @@ pub use index::{AnyIndex, Index, Values};
 pub use interests::Interests;
 pub use kernel::Kernel;
 pub use now::Now;
+pub use part::{Answer, Desk, Part};
 pub use plan::{
     Act, Contradiction, Ensure, Expected, MOST_CHANGES, MOST_NOTES, Note, Noted, Op, Plan, PlanError,
     PlanLimits, Step,
 };
+pub use post::Post;
 pub use reads::{MOST_READS, Need, Reads};
 pub use report::{Report, Trouble};
 #[cfg(feature = "driver")]

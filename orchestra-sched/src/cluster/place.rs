@@ -131,6 +131,19 @@ impl Cluster {
         class.map_or(0, |class| class.shape.priority)
     }
 
+    /// Whether some pod is placed that is less important.
+    pub(crate) fn has_less_important(&self, than: i32) -> bool {
+        let mut classes = self.classes.iter();
+        classes.any(|(_, class)| class.shape.priority < than && !class.pods.is_empty())
+    }
+
+    /// Whether somebody who is less important is leaving a node.
+    pub(crate) fn is_left_by_less_important(&self, node: &str, than: i32) -> bool {
+        let Some(node) = self.nodes.find(node) else { return false };
+        let is_leaving = |id: &PodId| self.pods.all[id.at()].is_going && self.priority(*id) < than;
+        self.pods.on[node.at()].iter().any(is_leaving)
+    }
+
     /// A pod that may have to go.
     pub(crate) fn victim(&self, pod: PodId) -> Victim {
         let placed = &self.pods.all[pod.at()];

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use orchestra_core::control::feed::{Ask, Told};
 use orchestra_core::control::kernel::{Input, Output};
-use orchestra_core::control::perform::{self, End, Next, Performance};
+use orchestra_core::control::perform::{self, End, Job, Next, Performance};
+use orchestra_core::control::post::{self, seat_of};
 use orchestra_core::control::{Backoff, election};
 use orchestra_core::object::Revision;
 use orchestra_core::store::Txn;
@@ -25,9 +26,12 @@ impl World<'_> {
         if machine.up.is_some() || machine.is_gone {
             return;
         }
-        let outputs = machine.start(self.of, self.seed, self.now);
+        let (outputs, wants) = machine.start(self.of, self.seed, self.now);
         self.tell(number, What::Started);
         self.perform(number, outputs);
+        for (seat, outputs) in (1..).zip(wants) {
+            self.perform_for(number, seat, outputs);
+        }
         self.turn(number);
     }
 
@@ -43,14 +47,15 @@ impl World<'_> {
                     self.tell_election(number, said);
                 }
             }
-            Arrival::Revision(Ok(revision)) => {
-                if matches!(running.reach, Some(Reach::All)) {
-                    self.reach(number, revision);
-                }
-            }
-            Arrival::Revision(Err(_)) => {
-                if running.reach.take_if(|reach| matches!(reach, Reach::All)).is_some() {
-                    self.input(number, Input::Reached(false));
+            Arrival::Revision(seat, answer) => {
+                if matches!(running.reach.get(&seat), Some(Reach::All)) {
+                    match answer {
+                        Ok(revision) => self.reach(number, seat, revision),
+                        Err(_) => {
+                            running.reach.remove(&seat);
+                            self.reached(number, seat, false);
+                        }
+                    }
                 }
             }
             Arrival::Feed(told) => self.tell_feed(number, told),
@@ -92,13 +97,19 @@ impl World<'_> {
         for _ in 0..AT_ONCE {
             let machine = &mut self.machines[number];
             let now = machine.now(self.now);
-            let Some(running) = machine.up.as_mut().filter(|_| !is_halted) else { return };
-            if running.kernel.due(now).is_none_or(|due| due > now.elapsed) {
+            let Some(Running { kernel, posts, feed, .. }) = machine.up.as_mut().filter(|_| !is_halted) else {
+                return;
+            };
+            let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now.elapsed);
+            if is_due(kernel.due(now)) {
+                let outputs = kernel.handle(now, Input::Turn(feed.cache()));
+                self.perform(number, outputs);
+            } else if let Some(at) = posts.iter().position(|post| is_due(post.due(now))) {
+                let outputs = posts[at].handle(now, post::Input::Turn(feed.cache(), &self.of.policy));
+                self.perform_for(number, at + 1, outputs);
+            } else {
                 break;
             }
-            let Running { kernel, feed, .. } = running;
-            let outputs = kernel.handle(now, Input::Turn(feed.cache()));
-            self.perform(number, outputs);
         }
         let machine = &mut self.machines[number];
         let (this, now) = (machine.this(), machine.now(self.now));
@@ -124,17 +135,7 @@ impl World<'_> {
     fn perform(&mut self, number: usize, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Perform(job) => {
-                    self.note_decision(number);
-                    let Some(running) = &mut self.machines[number].up else { return };
-                    let term = running.term.as_ref();
-                    let since = term.map(|term| term.since);
-                    let id = job.id;
-                    let mut performance = Performance::new(job, term.map(|term| term.key.clone()));
-                    let next = performance.start();
-                    running.jobs.insert(id, (performance, since));
-                    self.next(number, id, next);
-                }
+                Output::Perform(job) => self.begin(number, job),
                 Output::Call(call) => {
                     let from = self.machines[number].this();
                     self.tell(number, What::Called { handler: call.handler.clone(), key: call.key.clone() });
@@ -146,21 +147,96 @@ impl World<'_> {
                     running.needs.push(needs.clone());
                     self.tell_feed(number, Told::Need(needs));
                 }
-                Output::Reach(Some(revision)) => self.reach(number, revision),
-                Output::Reach(None) => {
-                    let Some(running) = &mut self.machines[number].up else { return };
-                    running.reach = Some(Reach::All);
-                    self.send(self.machines[number].this(), Request::Revision);
-                }
+                Output::Reach(revision) => self.is_to_reach(number, 0, revision),
                 Output::Report(report) => self.tell(number, What::Reported(Box::new(report))),
             }
         }
     }
 
-    fn reach(&mut self, number: usize, revision: Revision) {
+    /// Does what a post wants.
+    fn perform_for(&mut self, number: usize, seat: usize, outputs: Vec<post::Output>) {
+        for output in outputs {
+            let this = self.machines[number].this();
+            match output {
+                post::Output::Need(needs) => self.tell_feed(number, Told::Need(needs)),
+                post::Output::Read(id, keys) => {
+                    self.note_decision(number);
+                    self.send(this, Request::Get { job: id, keys });
+                }
+                post::Output::Commit(id, txn) => {
+                    self.note_decision(number);
+                    self.commit_of(number, id, self.term_of(number), txn);
+                }
+                post::Output::Perform(job) => self.begin(number, job),
+                post::Output::Reach(revision) => self.is_to_reach(number, seat, revision),
+                post::Output::Deposed => self.deposed(number),
+            }
+        }
+    }
+
+    /// Begins a job.
+    fn begin(&mut self, number: usize, job: Job) {
+        self.note_decision(number);
+        let since = self.term_of(number);
         let Some(running) = &mut self.machines[number].up else { return };
-        running.reach = Some(Reach::To(revision));
+        let id = job.id;
+        let mut performance = Performance::new(job, running.term.as_ref().map(|term| term.key.clone()));
+        let next = performance.start();
+        running.jobs.insert(id, (performance, since));
+        self.next(number, id, next);
+    }
+
+    fn term_of(&self, number: usize) -> Option<Revision> {
+        self.machines[number].up.as_ref()?.term.as_ref().map(|term| term.since)
+    }
+
+    fn commit_of(&mut self, number: usize, id: u64, term: Option<Revision>, txn: Txn) {
+        let txn = if self.of.strips_guards { without_guards(txn) } else { txn };
+        self.send_commit(number, Commit { by: By::Job { id, term }, txn, slow: None });
+    }
+
+    /// The cache is to come so far, or as far as the store is, for a kernel or a post.
+    fn is_to_reach(&mut self, number: usize, seat: usize, revision: Option<Revision>) {
+        match revision {
+            Some(revision) => self.reach(number, seat, revision),
+            None => {
+                let Some(running) = &mut self.machines[number].up else { return };
+                running.reach.insert(seat, Reach::All);
+                self.send(self.machines[number].this(), Request::Revision(seat));
+            }
+        }
+    }
+
+    fn reach(&mut self, number: usize, seat: usize, revision: Revision) {
+        let Some(running) = &mut self.machines[number].up else { return };
+        running.reach.insert(seat, Reach::To(revision));
         self.tell_feed(number, Told::Reach(Some(revision)));
+    }
+
+    fn reached(&mut self, number: usize, seat: usize, is_so: bool) {
+        match seat {
+            0 => self.input(number, Input::Reached(is_so)),
+            seat => self.input_of(number, seat, post::Input::Reached(is_so)),
+        }
+    }
+
+    /// Tells a post something, and does what it wants then.
+    fn input_of(&mut self, number: usize, seat: usize, input: post::Input<'_>) {
+        let machine = &mut self.machines[number];
+        let now = machine.now(self.now);
+        let Some(post) = machine.up.as_mut().and_then(|running| running.posts.get_mut(seat - 1)) else {
+            return;
+        };
+        let outputs = post.handle(now, input);
+        self.perform_for(number, seat, outputs);
+    }
+
+    fn deposed(&mut self, number: usize) {
+        // Whatever it asked before is of no interest any more.
+        if let Some(running) = &mut self.machines[number].up {
+            running.asked = None;
+        }
+        self.tell_election(number, election::Said::Deposed);
     }
 
     /// Tells the feed something, the kernel what has changed by that, and the store what is asked.
@@ -170,15 +246,21 @@ impl World<'_> {
         let this = machine.this();
         let Some(running) = &mut machine.up else { return };
         let (changes, asks) = running.feed.told(told);
-        let mut outputs = Vec::new();
+        let (mut outputs, mut of_posts) = (Vec::new(), Vec::new());
         for changes in &changes {
             outputs.extend(running.kernel.handle(now, Input::Changed(changes)));
+            for (seat, post) in (1..).zip(&mut running.posts) {
+                of_posts.push((seat, post.handle(now, post::Input::Changed(changes))));
+            }
         }
         for _ in 0..running.arrived() {
             outputs.extend(running.kernel.handle(now, Input::Arrived));
         }
-        if running.has_reached() {
-            outputs.extend(running.kernel.handle(now, Input::Reached(true)));
+        for seat in running.have_reached() {
+            match seat {
+                0 => outputs.extend(running.kernel.handle(now, Input::Reached(true))),
+                _ => of_posts.push((seat, running.posts[seat - 1].handle(now, post::Input::Reached(true)))),
+            }
         }
         for ask in asks {
             let Some(running) = &mut self.machines[number].up else { return };
@@ -204,12 +286,19 @@ impl World<'_> {
             self.send(this, request);
         }
         self.perform(number, outputs);
+        for (seat, outputs) in of_posts {
+            self.perform_for(number, seat, outputs);
+        }
     }
 
     /// Asks again how far the watch has come, if somebody waits for that.
     pub(super) fn ask_again(&mut self, number: usize) {
-        let running = self.machines[number].up.as_ref();
-        if let Some(Reach::To(revision)) = running.and_then(|running| running.reach) {
+        let Some(running) = self.machines[number].up.as_ref() else { return };
+        let to = running.reach.values().filter_map(|reach| match reach {
+            Reach::To(revision) => Some(*revision),
+            Reach::All => None,
+        });
+        if let Some(revision) = to.max() {
             self.tell_feed(number, Told::Reach(Some(revision)));
         }
     }
@@ -218,8 +307,13 @@ impl World<'_> {
         let machine = &mut self.machines[number];
         let now = machine.now(self.now);
         let Some(running) = &mut machine.up else { return };
-        // What nobody waits for any more is for nobody.
-        let Some((performance, _)) = running.jobs.get_mut(&id) else { return };
+        let Some((performance, _)) = running.jobs.get_mut(&id) else {
+            // A post asks by itself; what nobody waits for any more is for nobody.
+            if seat_of(id) > 0 {
+                self.input_of(number, seat_of(id), post::Input::Said(id, said));
+            }
+            return;
+        };
         let next = performance.told(said, now, &running.ids, &self.of.policy);
         self.next(number, id, next);
     }
@@ -231,20 +325,17 @@ impl World<'_> {
             Next::Ask(perform::Ask::Get(keys)) => self.send(this, Request::Get { job: id, keys }),
             Next::Ask(perform::Ask::Commit(txn)) => {
                 let term = running.jobs.get(&id).and_then(|(_, term)| *term);
-                let txn = if self.of.strips_guards { without_guards(txn) } else { txn };
-                let by = By::Job { id, term };
-                self.send_commit(number, Commit { by, txn, slow: None });
+                self.commit_of(number, id, term, txn);
             }
             Next::Done(done) => {
                 running.jobs.remove(&id);
                 let is_deposed = matches!(done.end, End::Deposed);
-                self.input(number, Input::Done(done));
+                match seat_of(id) {
+                    0 => self.input(number, Input::Done(done)),
+                    seat => return self.input_of(number, seat, post::Input::Done(done)),
+                }
                 if is_deposed {
-                    // Whatever it asked before is of no interest any more.
-                    if let Some(running) = &mut self.machines[number].up {
-                        running.asked = None;
-                    }
-                    self.tell_election(number, election::Said::Deposed);
+                    self.deposed(number);
                 }
             }
         }
@@ -270,6 +361,9 @@ impl World<'_> {
             if let Some(term) = &new {
                 let machine = self.machines[number].name.to_string();
                 self.terms.push(TermWon { at: self.now, machine, number: term.number });
+            }
+            for seat in 1..=self.of.parts.len() {
+                self.input_of(number, seat, post::Input::Leads(new.clone()));
             }
             self.input(number, Input::Leads(new));
         }

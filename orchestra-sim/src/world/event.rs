@@ -53,8 +53,8 @@ pub(super) enum Request {
         term: Key,
         beat: Key,
     },
-    /// How far the store is.
-    Revision,
+    /// How far the store is, for a kernel (0) or a post.
+    Revision(usize),
     Identity,
     List {
         scope: Scope,
@@ -97,7 +97,7 @@ pub(super) enum Arrival {
         ask: u64,
         said: election::Said,
     },
-    Revision(Result<Revision, StoreError>),
+    Revision(usize, Result<Revision, StoreError>),
     Feed(Told),
     /// Something waits to be taken from a watch.
     Delivery {
@@ -139,7 +139,7 @@ impl Arrival {
             Self::Election { ask, said: election::Said::Committed(_) } => {
                 Self::Election { ask, said: election::Said::Committed(Err(unknown())) }
             }
-            Self::Revision(_) => Self::Revision(Err(unavailable("reading"))),
+            Self::Revision(seat, _) => Self::Revision(seat, Err(unavailable("reading"))),
             Self::Feed(Told::Identity(_)) => Self::Feed(Told::Identity(Err(unavailable("asking who it is")))),
             Self::Feed(Told::Listed(_)) => Self::Feed(Told::Listed(Err(unavailable("listing")))),
             Self::Feed(Told::Watching(_)) => Self::Feed(Told::Watching(Err(unavailable("watching")))),
@@ -150,7 +150,7 @@ impl Arrival {
     /// Whether it comes from the store.
     pub(super) const fn is_an_answer(&self) -> bool {
         match self {
-            Self::Job { .. } | Self::Revision(_) => true,
+            Self::Job { .. } | Self::Revision(..) => true,
             Self::Election { said, .. } => !matches!(said, election::Said::Tick),
             Self::Feed(told) => matches!(told, Told::Identity(_) | Told::Listed(_) | Told::Watching(_)),
             _ => false,
@@ -165,7 +165,7 @@ impl Arrival {
                 | Self::Job { said: perform::Said::Commit(Err(CommitError::Unknown { .. })), .. }
                 | Self::Election { said: election::Said::Seen(Err(_)), .. }
                 | Self::Election { said: election::Said::Committed(Err(CommitError::Unknown { .. })), .. }
-                | Self::Revision(Err(_))
+                | Self::Revision(_, Err(_))
                 | Self::Feed(Told::Identity(Err(_)) | Told::Listed(Err(_)) | Told::Watching(Err(_)))
         )
     }
@@ -183,7 +183,7 @@ impl Request {
                 let said = election::Said::Seen(Err(unavailable("looking who leads")));
                 Arrival::Election { ask, said }
             }
-            Self::Revision => Arrival::Revision(Err(unavailable("reading"))),
+            Self::Revision(seat) => Arrival::Revision(seat, Err(unavailable("reading"))),
             Self::Identity => Arrival::Feed(Told::Identity(Err(unavailable("asking who it is")))),
             Self::List { .. } => Arrival::Feed(Told::Listed(Err(unavailable("listing")))),
             Self::Watch { .. } => Arrival::Feed(Told::Watching(Err(unavailable("watching")))),

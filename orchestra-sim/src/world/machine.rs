@@ -8,9 +8,10 @@ use orchestra_core::control::election::{Candidate, Election, Term};
 use orchestra_core::control::feed::{Feed, Told};
 use orchestra_core::control::kernel::{Kernel, Output, Settings};
 use orchestra_core::control::perform::Performance;
+use orchestra_core::control::post::{self, Post};
 use orchestra_core::control::{Need, Now, Random};
 use orchestra_core::object::{MicroTime, Str};
-use orchestra_core::store::{Batch, Delivery, Revision, Scope};
+use orchestra_core::store::{Batch, Delivery, Limits, Revision, Scope};
 
 use super::event::{Arrival, From};
 use crate::random::{mix, stream};
@@ -54,6 +55,8 @@ pub(super) struct Cut {
 /// A machine that runs.
 pub(super) struct Running {
     pub(super) kernel: Kernel,
+    /// What runs beside the kernel, in the order of their seats.
+    pub(super) posts: Vec<Post>,
     pub(super) feed: Feed,
     pub(super) election: Option<Election>,
     /// What the candidate asked that is not answered yet.
@@ -66,7 +69,8 @@ pub(super) struct Running {
     pub(super) since: Duration,
     /// What the kernel needs and the cache does not have yet.
     pub(super) needs: Vec<Vec<Need>>,
-    pub(super) reach: Option<Reach>,
+    /// How far the cache is to come, for the kernel (0) and each post.
+    pub(super) reach: BTreeMap<usize, Reach>,
     pub(super) watch: Option<Watching>,
     pub(super) watches: u64,
     pub(super) wakes_at: Option<Duration>,
@@ -74,7 +78,7 @@ pub(super) struct Running {
     pub(super) is_new: bool,
 }
 
-/// How far the kernel wants the cache to come.
+/// How far somebody wants the cache to come.
 #[derive(Clone, Copy)]
 pub(super) enum Reach {
     To(Revision),
@@ -140,8 +144,13 @@ impl Machine {
         Now::new(wall, time - self.up.as_ref().map_or(Duration::ZERO, |up| up.since))
     }
 
-    /// Begins a new life, and says what it wants first.
-    pub(super) fn start(&mut self, of: &Simulation, seed: u64, time: Duration) -> Vec<Output> {
+    /// Begins a new life, and says what the kernel and each post want first.
+    pub(super) fn start(
+        &mut self,
+        of: &Simulation,
+        seed: u64,
+        time: Duration,
+    ) -> (Vec<Output>, Vec<Vec<post::Output>>) {
         let elected = of.times.filter(|_| self.is_control);
         let settings = Settings { seed: mix(seed), elected: elected.is_some(), ..Settings::default() };
         let holder = format!("{}.{}", self.name, self.life);
@@ -162,8 +171,17 @@ impl Machine {
         for make in controllers {
             outputs.extend(kernel.add(make(), feed.cache()).1);
         }
+        let parts = if self.is_control { &of.parts[..] } else { &[] };
+        let settings = |seat| post::Settings {
+            seat,
+            in_flight: post::Settings::IN_FLIGHT,
+            limits: Limits::DEFAULT,
+            elected: elected.is_some(),
+        };
+        let (posts, wants) = (1..).zip(parts).map(|(seat, make)| Post::new(make(), settings(seat))).unzip();
         self.up = Some(Running {
             kernel,
+            posts,
             feed,
             election: candidate.map(Election::new),
             asked: None,
@@ -173,13 +191,13 @@ impl Machine {
             ids: SeededIds::new(mix(mix(seed ^ self.number as u64) ^ self.life)),
             since: time,
             needs: Vec::new(),
-            reach: None,
+            reach: BTreeMap::new(),
             watch: None,
             watches: 0,
             wakes_at: None,
             is_new: true,
         });
-        outputs
+        (outputs, wants)
     }
 
     /// Whether it can reach the store.
@@ -196,17 +214,24 @@ impl Running {
         before - self.needs.len()
     }
 
-    /// Whether the cache has come as far as the kernel wants by now.
-    pub(super) fn has_reached(&mut self) -> bool {
+    /// For whom the cache has come far enough by now.
+    pub(super) fn have_reached(&mut self) -> Vec<usize> {
         let revision = self.feed.cache().revision();
-        self.reach.take_if(|reach| matches!(reach, Reach::To(wanted) if *wanted <= revision)).is_some()
+        let is_there = |reach: &Reach| matches!(reach, Reach::To(wanted) if *wanted <= revision);
+        self.reach.extract_if(.., |_, reach| is_there(reach)).map(|(seat, _)| seat).collect()
+    }
+
+    /// How much is under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.kernel.in_flight() + self.posts.iter().map(Post::in_flight).sum::<usize>()
     }
 
     /// When it wants to be woken, by its own stopwatch.
     pub(super) fn due(&self, now: Now) -> Option<Duration> {
         let election = self.election.as_ref().filter(|_| self.asked.is_none());
         let election = election.and_then(Election::due);
-        election.into_iter().chain(self.kernel.due(now)).min()
+        let posts = self.posts.iter().filter_map(|post| post.due(now));
+        election.into_iter().chain(self.kernel.due(now)).chain(posts).min()
     }
 }
 

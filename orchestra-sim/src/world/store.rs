@@ -65,9 +65,9 @@ impl World<'_> {
                 let found = [&term, &beat].map(|key| self.truth.state.get(key).cloned());
                 self.answer(from, Arrival::Election { ask, said: election::Said::Seen(Ok(found)) });
             }
-            Request::Revision => {
+            Request::Revision(seat) => {
                 let revision = self.truth.state.revision();
-                self.answer(from, Arrival::Revision(Ok(revision)));
+                self.answer(from, Arrival::Revision(seat, Ok(revision)));
             }
             Request::Identity => self.answer(from, Arrival::Feed(Told::Identity(Ok(StoreId(1))))),
             Request::List { scope, page } => {

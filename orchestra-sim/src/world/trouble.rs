@@ -99,7 +99,7 @@ impl World<'_> {
         for number in 0..self.of.machines {
             let machine = &self.machines[number];
             let Some(running) = machine.up.as_ref().filter(|_| machine.halted.is_none()) else { continue };
-            let is_at_work = running.term.is_some() || running.kernel.in_flight() > 0;
+            let is_at_work = running.term.is_some() || running.in_flight() > 0;
             if let Some(force) = self.injector.meets(Fault::Crash) {
                 if is_at_work {
                     self.injector.bites(Fault::Crash);

@@ -21,7 +21,8 @@ use crate::clock::{Clock, Ids, RandomIds, SystemClock};
 use crate::control::election::{Candidate, Term};
 use crate::control::kernel::{Call, Input, Kernel, Output, Settings};
 use crate::control::perform::{self, Done, End, Job, Next, Performance, Said};
-use crate::control::{Changes, Controller, EffectError, Now, PlanLimits, Trouble};
+use crate::control::post::{self, Post, seat_of};
+use crate::control::{Changes, Controller, EffectError, Now, Part, PlanLimits, Trouble};
 use crate::object::Str;
 use crate::store::{Store, StoreError};
 
@@ -56,6 +57,7 @@ pub type Handler =
 pub struct Manager {
     watches: Watches,
     controllers: Vec<Controller>,
+    parts: Vec<Box<dyn Part>>,
     handlers: BTreeMap<Str, Handler>,
     settings: Settings,
     candidate: Option<Candidate>,
@@ -88,6 +90,7 @@ impl Manager {
         Self {
             watches: watches.clone(),
             controllers: Vec::new(),
+            parts: Vec::new(),
             handlers: BTreeMap::new(),
             settings: Settings::default(),
             candidate: None,
@@ -102,6 +105,13 @@ impl Manager {
     #[must_use]
     pub fn controller(mut self, controller: Controller) -> Self {
         self.controllers.push(controller);
+        self
+    }
+
+    /// And a machine of its own sort, such as a scheduler.
+    #[must_use]
+    pub fn part(mut self, part: impl Part + 'static) -> Self {
+        self.parts.push(Box::new(part));
         self
     }
 
@@ -173,8 +183,10 @@ impl Manager {
         });
         let holder = self.watches.holder();
         let errands = Errands::run(self.watches.clone(), holder, events.clone());
+        let elects = elected.is_some();
         let mut driver = Driver {
             kernel: Kernel::new(self.settings),
+            posts: Vec::new(),
             hands: Hands {
                 store: self.watches.store().clone(),
                 handlers: self.handlers,
@@ -203,6 +215,11 @@ impl Manager {
         }
         for controller in self.controllers {
             driver.add(|kernel, cache| kernel.add(controller, cache));
+        }
+        let limits = self.watches.store().limits();
+        for (seat, part) in (1..).zip(self.parts) {
+            let in_flight = post::Settings::IN_FLIGHT;
+            driver.seat(part, post::Settings { seat, in_flight, limits, elected: elects });
         }
         let task = tokio::spawn(driver.run(changes, inbox, told));
         Running { commands, counters, watches: self.watches, task }
@@ -291,9 +308,13 @@ const SOON: Duration = Duration::from_millis(100);
 /// What was begun, and has come to something.
 pub(super) enum Event {
     Done(Done),
+    /// What the store said to a part.
+    Said(u64, Said),
+    /// The same as [`Event::Reached`], for a part.
+    Shown(usize, bool),
     Answered(u64, Result<Value, EffectError>),
     Arrived,
-    Reached(Result<(), StoreError>),
+    Reached(bool),
 }
 
 /// What performs what the kernel wants.
@@ -310,6 +331,8 @@ struct Hands {
 
 struct Driver {
     kernel: Kernel,
+    /// What runs beside it, in the order of their seats.
+    posts: Vec<Post>,
     hands: Hands,
     watches: Watches,
     errands: Errands,
@@ -331,13 +354,13 @@ impl Driver {
         mut told: mpsc::Receiver<Event>,
     ) {
         loop {
-            let due = self.kernel.due(self.hands.now()).map(|elapsed| self.hands.start + elapsed);
+            let due = self.due(self.hands.now()).map(|elapsed| self.hands.start + elapsed);
             // Now and then for nothing: a wall clock that jumps is noticed.
             let due = Some(due.unwrap_or(Instant::now() + GLANCE).min(Instant::now() + GLANCE));
             tokio::select! {
                 Some(event) = told.recv() => self.event(event),
                 moved = changes.recv() => match moved {
-                    Some(changes) => self.input(Input::Changed(&changes)),
+                    Some(changes) => self.changed(&changes),
                     None => {
                         tracing::error!("the cache has ended, and with it this manager");
                         return;
@@ -389,10 +412,37 @@ impl Driver {
         number
     }
 
-    /// Has the cache give up what this kernel does not need any more, unless another does.
+    fn seat(&mut self, part: Box<dyn Part>, settings: post::Settings) {
+        let (post, outputs) = Post::new(part, settings);
+        self.posts.push(post);
+        self.do_for(settings.seat, outputs);
+    }
+
+    /// Has the cache give up what nobody here needs any more, unless another does.
     fn give_up(&mut self) {
-        let needed = self.watches.look(|cache| self.kernel.kinds(cache));
+        let mut needed = self.watches.look(|cache| self.kernel.kinds(cache));
+        needed.extend(self.posts.iter().flat_map(Post::kinds));
         self.errands.keep(needed);
+    }
+
+    /// When the kernel or a part wants a turn.
+    fn due(&self, now: Now) -> Option<Duration> {
+        self.posts.iter().filter_map(|post| post.due(now)).chain(self.kernel.due(now)).min()
+    }
+
+    fn changed(&mut self, changes: &Changes) {
+        self.input(Input::Changed(changes));
+        for seat in 1..=self.posts.len() {
+            self.tell(seat, post::Input::Changed(changes));
+        }
+    }
+
+    /// Tells a part something, and does what it wants then.
+    fn tell(&mut self, seat: usize, input: post::Input<'_>) {
+        let now = self.hands.now();
+        let Some(post) = seat.checked_sub(1).and_then(|at| self.posts.get_mut(at)) else { return };
+        let outputs = post.handle(now, input);
+        self.do_for(seat, outputs);
     }
 
     fn lead(&mut self, term: Option<Term>) {
@@ -400,6 +450,9 @@ impl Driver {
             tracing::info!(term = term.as_ref().map(tracing::field::display), "leads");
         }
         self.term.clone_from(&term);
+        for seat in 1..=self.posts.len() {
+            self.tell(seat, post::Input::Leads(term.clone()));
+        }
         self.input(Input::Leads(term));
     }
 
@@ -408,7 +461,10 @@ impl Driver {
             Event::Done(done) => {
                 self.counters.commits.fetch_add(done.commits as u64, Ordering::Relaxed);
                 let was_deposed = matches!(done.end, End::Deposed);
-                self.input(Input::Done(done));
+                match seat_of(done.id) {
+                    0 => self.input(Input::Done(done)),
+                    seat => return self.tell(seat, post::Input::Done(done)),
+                }
                 // Unless it was a job of an earlier term.
                 if was_deposed
                     && !self.kernel.leads()
@@ -419,8 +475,18 @@ impl Driver {
                 }
             }
             Event::Answered(call, answer) => self.input(Input::Answered(call, answer)),
-            Event::Arrived => self.input(Input::Arrived),
-            Event::Reached(answer) => self.input(Input::Reached(answer.is_ok())),
+            Event::Arrived => {
+                self.input(Input::Arrived);
+                // What a part needs is there, perhaps: it looks.
+                (1..=self.posts.len()).for_each(|seat| self.turn_of(seat));
+            }
+            Event::Said(id, said) => {
+                let is_commit = matches!(said, Said::Commit(Ok(_)));
+                self.counters.commits.fetch_add(u64::from(is_commit), Ordering::Relaxed);
+                self.tell(seat_of(id), post::Input::Said(id, said));
+            }
+            Event::Shown(seat, is_so) => self.tell(seat, post::Input::Reached(is_so)),
+            Event::Reached(is_so) => self.input(Input::Reached(is_so)),
         }
     }
 
@@ -430,7 +496,16 @@ impl Driver {
     }
 
     fn turn(&mut self) {
+        for seat in 1..=self.posts.len() {
+            let now = self.hands.now();
+            if self.posts[seat - 1].due(now).is_some_and(|due| due <= now.elapsed) {
+                self.turn_of(seat);
+            }
+        }
         let now = self.hands.now();
+        if !self.posts.is_empty() && self.kernel.due(now).is_none_or(|due| due > now.elapsed) {
+            return;
+        }
         let span = tracing::debug_span!("turn", depth = self.kernel.depth()).entered();
         let kernel = &mut self.kernel;
         let (outputs, revision) =
@@ -462,12 +537,8 @@ impl Driver {
                 Output::Reach(revision) => {
                     let watches = self.watches.clone();
                     self.reaching.spawn(async move {
-                        let reached = watches.reach(revision).await;
-                        if let Err(error) = &reached {
-                            tracing::warn!(%error, "the store does not say how far it is; it is asked again");
-                            tokio::time::sleep(SOON).await;
-                        }
-                        hands.say(Event::Reached(reached)).await;
+                        let is_so = reach(&watches, revision).await;
+                        hands.say(Event::Reached(is_so)).await;
                     });
                 }
                 Output::Report(report) => {
@@ -481,14 +552,59 @@ impl Driver {
         }
     }
 
+    /// A part may act.
+    fn turn_of(&mut self, seat: usize) {
+        let (now, policy) = (self.hands.now(), self.hands.policy.clone());
+        let Some(post) = self.posts.get_mut(seat - 1) else { return };
+        let outputs = self.watches.look(|cache| post.handle(now, post::Input::Turn(cache, &policy)));
+        self.do_for(seat, outputs);
+    }
+
+    /// Does what a part wants.
+    fn do_for(&mut self, seat: usize, outputs: Vec<post::Output>) {
+        for output in outputs {
+            let hands = self.hands.clone();
+            match output {
+                post::Output::Need(needs) => self.errands.need(needs),
+                post::Output::Read(id, keys) => drop(self.tasks.spawn(async move {
+                    let said = Said::Entries(hands.get(keys).await);
+                    hands.say(Event::Said(id, said)).await;
+                })),
+                post::Output::Commit(id, txn) => drop(self.tasks.spawn(async move {
+                    let said = Said::Commit(hands.store.commit(txn).await);
+                    hands.say(Event::Said(id, said)).await;
+                })),
+                post::Output::Perform(job) => self.perform(vec![Output::Perform(job)]),
+                post::Output::Reach(revision) => {
+                    let watches = self.watches.clone();
+                    self.reaching.spawn(async move {
+                        let is_so = reach(&watches, revision).await;
+                        hands.say(Event::Shown(seat, is_so)).await;
+                    });
+                }
+                post::Output::Deposed => {
+                    if let Some(elected) = &self.elected {
+                        elected.depose();
+                    }
+                }
+            }
+        }
+    }
+
     /// Tells those who wait for it that there is nothing to do.
     fn let_rest(&mut self, changes: &mpsc::Receiver<Arc<Changes>>, told: &mpsc::Receiver<Event>) {
         if self.resting.is_empty() || !changes.is_empty() || !told.is_empty() {
             return;
         }
         let now = self.hands.now();
-        let is_due = self.kernel.due(now).is_some_and(|due| due <= now.elapsed);
-        if !is_due && self.kernel.in_flight() == 0 && self.errands.are_done() && !self.kernel.awaits() {
+        let is_due = self.due(now).is_some_and(|due| due <= now.elapsed);
+        let is_busy = self.posts.iter().any(|post| post.in_flight() > 0 || post.awaits());
+        if !is_due
+            && !is_busy
+            && self.kernel.in_flight() == 0
+            && self.errands.are_done()
+            && !self.kernel.awaits()
+        {
             // Whoever asked may have gone.
             for said in self.resting.drain(..) {
                 let _ = said.send(());
@@ -588,6 +704,16 @@ impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Waits until a cache has come so far. Whether it has.
+async fn reach(watches: &Watches, revision: Option<crate::store::Revision>) -> bool {
+    let reached = watches.reach(revision).await;
+    if let Err(error) = &reached {
+        tracing::warn!(%error, "the store does not say how far it is; it is asked again");
+        tokio::time::sleep(SOON).await;
+    }
+    reached.is_ok()
 }
 
 async fn elected(elected: &mut Option<Elected>) -> Option<Option<Term>> {

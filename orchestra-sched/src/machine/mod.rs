@@ -1,0 +1,184 @@
+//! [`Scheduler`]: what finds nodes for the pods in a store, and binds them.
+
+mod batch;
+mod decide;
+mod gangs;
+mod ledger;
+mod nominate;
+mod pods;
+mod provisional;
+mod sabotage;
+mod see;
+mod tell;
+mod work;
+
+use std::time::Duration;
+
+use orchestra_core::control::{Answer, Cache, Changes, Desk, Need, Now, Part, Watched};
+use orchestra_core::kinds::{Namespace, Node, Pod, PodDisruptionBudget, PodGroup};
+use orchestra_core::object::Str;
+
+use crate::preempt::{LeastImportant, Preempt};
+use crate::profile::Profile;
+pub use ledger::{Ledger, LedgerSpec};
+#[doc(hidden)]
+pub use sabotage::Sabotage;
+use work::Work;
+
+/// Finds nodes for the pods in a store, and binds them. It is a [`Part`]: the real driver runs it, and a
+/// simulation does, unchanged.
+///
+/// ```
+/// use orchestra_sched::{Profile, Scheduler};
+/// # fn run(manager: orchestra_core::control::Manager) {
+/// let scheduler = Scheduler::new("scheduler").profile(Profile::default().named("batch"));
+/// let manager = manager.part(scheduler);
+/// # }
+/// ```
+///
+/// # What it sees to
+/// - **Whose pods.** Those whose `schedulerName` names one of its [profiles](Self::profile); all are in one queue.
+/// - **No node is given away twice**, however many schedulers work on one store: a bind guards the pod, the node
+///   as it was seen, and the node's [`Ledger`], which it writes anew. Which pods are near which (affinity,
+///   spreading) is exact among the pods of one scheduler only.
+/// - **Many at once.** Binds are gathered into transactions, several of which are under way; a node takes part in
+///   one at a time. What meets with a conflict is decided again on what is seen then, in smaller transactions.
+///   After an answer that was lost, what took effect is looked up before anything is decided again.
+/// - **Who fits nowhere waits**, and is tried again when that would help: a few classes of pods are asked about at a
+///   time, after something has changed. The pod has the condition `PodScheduled=False` and the event
+///   `FailedScheduling` with a summary of the reasons.
+/// - **Who is more important may drive out others**: the pod is nominated, its victims are deleted with the grace
+///   that they ask for, and until it is bound the room is kept from all who are not more important. Where victims
+///   are still leaving, it does not drive out more.
+/// - **Gangs** (`spec.orchestra.podGroup`) are bound in one transaction, all or none of as many as their
+///   [`PodGroup`] says. Where that is more than the store takes at once, they are bound one by one, and count only once
+///   the PodGroup has the phase `Scheduled`: before that nobody may start them. Where it takes longer than
+///   `scheduleTimeout`, all of them lose their nodes again.
+///
+/// # What it does not
+/// A node that shrinks below what runs there already is nobody's fault, and nobody is driven out for it.
+pub struct Scheduler {
+    settings: Settings,
+    profiles: Vec<Profile>,
+    preempt: Box<dyn Preempt>,
+    work: Work,
+}
+
+/// How much a [`Scheduler`] does at once, and what it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Which of two equal nodes is taken follows from it. Schedulers that work on one store at the same time get
+    /// in each other's way less often when theirs differ.
+    pub seed: u64,
+    /// How many pods are bound in one transaction at most; fewer, where the store takes less.
+    pub at_once: usize,
+    /// How many decisions are made in a turn, before others have theirs.
+    pub per_turn: usize,
+    /// How many pods are decided about and not bound yet, at most. What is decided early is decided on what may
+    /// have changed.
+    pub ahead: usize,
+    /// How often those who fit nowhere are tried again though nothing that is known would help.
+    pub flush: Duration,
+    /// How often what keeps a pod waiting is written to it at most.
+    pub tell_every: Duration,
+    /// Whether a pod that is bound has the event `Scheduled`. It costs another write for each pod, so that fewer
+    /// than half as many are bound in a second.
+    pub tell_scheduled: bool,
+    /// What is broken on purpose: nothing.
+    #[doc(hidden)]
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            at_once: 128,
+            per_turn: 256,
+            ahead: 1024,
+            flush: Duration::from_secs(60),
+            tell_every: Duration::from_secs(10),
+            tell_scheduled: false,
+            sabotage: None,
+        }
+    }
+}
+
+impl Scheduler {
+    /// A scheduler with the profile [`Profile::default`], for the pods that name no other.
+    #[must_use]
+    pub fn new(name: impl Into<Str>) -> Self {
+        Self {
+            settings: Settings::default(),
+            profiles: vec![Profile::default()],
+            preempt: Box::new(LeastImportant),
+            work: Work::new(name.into()),
+        }
+    }
+
+    /// With one more profile, in the place of one of the same name.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profiles.retain(|it| it.name() != profile.name());
+        self.profiles.push(profile);
+        self
+    }
+
+    /// Without the profile of a name: pods that name it are somebody else's.
+    #[must_use]
+    pub fn without_profile(mut self, name: &str) -> Self {
+        self.profiles.retain(|it| it.name() != name);
+        self
+    }
+
+    /// Finds out otherwise who has to go for a more important pod.
+    #[must_use]
+    pub fn preempt(self, preempt: impl Preempt + 'static) -> Self {
+        Self { preempt: Box::new(preempt), ..self }
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+}
+
+impl Part for Scheduler {
+    fn name(&self) -> Str {
+        self.work.name.clone()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let kinds = [
+            Watched::of::<Pod>(),
+            Watched::of::<Node>(),
+            Watched::of::<Namespace>(),
+            Watched::of::<PodDisruptionBudget>(),
+            Watched::of::<PodGroup>(),
+            Watched::of::<Ledger>(),
+        ];
+        kinds.into_iter().map(Need::kind).collect()
+    }
+
+    fn begin(&mut self, now: Now, cache: &Cache) {
+        self.work = Work::new(self.work.name.clone()).with(&self.settings, &self.profiles);
+        self.work.see_all(now, cache);
+    }
+
+    fn changed(&mut self, now: Now, changes: &Changes) {
+        self.work.see(now, changes);
+    }
+
+    fn answered(&mut self, now: Now, id: u64, answer: Answer) {
+        self.work.answered(now, id, answer);
+    }
+
+    fn act(&mut self, now: Now, desk: &mut Desk<'_>) {
+        self.work.act(now, desk, &mut *self.preempt);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.work.due()
+    }
+}

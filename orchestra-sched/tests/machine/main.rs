@@ -1,0 +1,24 @@
+//! Schedulers under simulation: whatever goes wrong, no room is given away twice and no pod is lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod alone;
+mod gangs;
+mod many;
+mod more_important;
+mod planted;
+mod scene;
+
+use orchestra_sim::{Failure, Summary};
+
+/// How many seeds, if nothing else is asked for, and at most of those that are.
+fn seeds(few: u64) -> u64 {
+    let asked = std::env::var("ORCHESTRA_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    asked.unwrap_or(few)
+}
+
+fn passes(outcome: Result<Summary, Failure>) {
+    match outcome {
+        Ok(summary) => println!("{summary:#?}"),
+        Err(failure) => panic!("{failure}"),
+    }
+}
