@@ -54,10 +54,11 @@
 //! the same for what is not there cost as much as one.
 //!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it.
+//! Pods that are of use together only are placed by [`all_or_none`].
 //!
 //! # What is not there yet
 //!
-//! Gangs, a placer that looks ahead, volumes, data locality, deadlines, cost, shares
+//! A placer that looks ahead, volumes, data locality, deadlines, cost, shares
 //! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -66,6 +67,7 @@ mod cluster;
 mod decide;
 mod explain;
 pub mod filters;
+mod gang;
 mod hash;
 mod placer;
 mod preempt;
@@ -79,6 +81,7 @@ mod view;
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
+pub use gang::{Together, all_or_none};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
