@@ -53,7 +53,8 @@
 //! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
 //! the same for what is not there cost as much as one.
 //!
-//! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it.
+//! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
+//! [`Cluster::nominate`] keeps the room that they leave.
 //! Pods that are of use together only are placed by [`all_or_none`].
 //!
 //! # What is not there yet

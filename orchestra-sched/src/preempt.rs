@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, PodId};
 use crate::profile::Profile;
 use crate::rule::Verdict;
 use crate::set::NodeId;
-use crate::view::PodView;
+use crate::view::{NodeView, PodView};
 
 /// Finds out who has to go so that a pod fits. It is asked when a pod fits nowhere.
 pub trait Preempt: Send {
@@ -48,7 +48,8 @@ pub struct Victim {
 /// back, those first that a disruption budget keeps, then the most important. Of the nodes the one is taken
 /// where the fewest budgets are violated; then, where the most important victim is least important; where the
 /// victims' priorities sum up to the least; where there are fewest; where the most important one started
-/// latest; and then the one of the lowest rank.
+/// latest; and then the one of the lowest rank. Nobody has to go for a pod for which somebody already goes,
+/// on the node where it is [nominated](Cluster::nominate).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeastImportant;
 
@@ -58,7 +59,7 @@ impl Preempt for LeastImportant {
     }
 
     fn preempt(&mut self, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> Option<Eviction> {
-        if pod.shape().never_preempts {
+        if pod.shape().never_preempts || is_being_made_room_for(cluster, pod) {
             return None;
         }
         let nodes: Vec<_> = cluster.nodes().iter().collect();
@@ -66,6 +67,13 @@ impl Preempt for LeastImportant {
         let evictions: Vec<_> = evictions.collect();
         evictions.into_iter().min_by_key(|it| (cost(it), cluster.rank(it.node), it.node))
     }
+}
+
+/// Whether somebody who has to go for it is already going.
+fn is_being_made_room_for(cluster: &Cluster, pod: &PodView) -> bool {
+    let goes = |id: &PodId| cluster.is_going(*id) && cluster.priority(*id) < pod.priority();
+    let node = cluster.nominated(pod.namespace(), pod.name());
+    node.is_some_and(|node| cluster.pods_on(node).iter().any(goes))
 }
 
 /// What an eviction costs; the less, the better.
@@ -89,8 +97,9 @@ fn on(node: NodeId, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> 
     candidates.sort_by_cached_key(|id| importance(cluster, *id));
     candidates.iter().for_each(|id| cluster.lift(*id));
     let fits = |cluster: &Cluster| {
+        let all = |view: &NodeView<'_>| profile.filters().iter().all(|it| it.filter(pod, view).fits());
         let view = cluster.at(node);
-        profile.filters().iter().all(|filter| filter.filter(pod, &view).fits())
+        all(&view) && cluster.kept(pod, node).is_none_or(|kept| all(&view.with(&kept)))
     };
     let mut victims = Vec::new();
     if fits(cluster) {

@@ -39,14 +39,26 @@ fn is_under(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
 }
 
 /// On each node: all less important pods go; as many as possible come back; the cheapest node wins.
-fn slowly(world: &World, budgets: &[PodDisruptionBudget], pod: &Pod, settings: &Settings) -> Picked {
+fn slowly(
+    world: &World,
+    budgets: &[PodDisruptionBudget],
+    nominated: &[(String, Pod)],
+    pod: &Pod,
+    settings: &Settings,
+) -> Picked {
     let mut all = Vec::new();
     for (at, node) in world.nodes.iter().enumerate() {
+        let kept: Vec<_> = nominated
+            .iter()
+            .filter(|(on, it)| *on == *node.metadata.name && priority(it) >= priority(pod))
+            .map(|(_, it)| it.clone())
+            .collect();
         let fits = |there: &[Pod]| {
             let others = world.placed.iter().filter(|it| it.spec.node_name != node.metadata.name);
-            let placed = others.chain(there).cloned().collect();
-            let world = World { placed, ..world.clone() };
-            judge(&world, pod, settings)[at].rejected.is_none()
+            let mut world = World { placed: others.chain(there).cloned().collect(), ..world.clone() };
+            let alone = judge(&world, pod, settings)[at].rejected.is_none();
+            world.placed.extend(kept.iter().cloned());
+            alone && (kept.is_empty() || judge(&world, pod, settings)[at].rejected.is_none())
         };
         let here = world.placed.iter().filter(|it| it.spec.node_name == node.metadata.name).cloned();
         let (mut less, mut there): (Vec<_>, Vec<_>) = here.partition(|it| priority(it) < priority(pod));
@@ -126,6 +138,18 @@ fn whoever_the_model_picks_has_to_go() {
         }
         let mut cluster = fast::cluster(&world, &settings);
         budgets.iter().for_each(|budget| cluster.set_budget(budget));
+        let mut nominated = Vec::new();
+        let (_, others) = sample(seed + 1_000_000);
+        for mut pod in others.into_iter().filter(|_| !world.nodes.is_empty()) {
+            let node = world.nodes[next(world.nodes.len() as u64) as usize].metadata.name.clone();
+            pod.metadata.name = format!("nominated-{}", nominated.len()).into();
+            pod.spec.priority = Some(next(4) as i32 - 1);
+            pod.spec.node_name = "".into();
+            let view = cluster.view(&pod);
+            cluster.nominate(&view, cluster.node(&node).unwrap());
+            pod.spec.node_name = node.clone();
+            nominated.push((node.to_string(), pod));
+        }
         let profile = Profile::default();
         for pod in &arrivals {
             let view = cluster.view(pod);
@@ -135,7 +159,7 @@ fn whoever_the_model_picks_has_to_go() {
                 let names = it.victims.iter().map(|it| it.name.to_string()).collect();
                 (cluster.name(it.node).to_string(), names, it.violations)
             });
-            let expected = slowly(&world, &budgets, pod, &settings);
+            let expected = slowly(&world, &budgets, &nominated, pod, &settings);
             assert_eq!(found, expected, "seed {seed}, {}", pod.metadata.name);
             assert_eq!(Decider::new(profile.clone()).explain(&cluster, &view), before, "seed {seed}");
             match expected {

@@ -7,6 +7,7 @@ mod labels;
 mod log;
 mod masks;
 mod nodes;
+mod nominated;
 mod place;
 mod pods;
 mod shape;
@@ -18,10 +19,11 @@ pub use amounts::{Dim, MOST, MOST_DIMS};
 pub(crate) use classes::Class;
 pub use classes::ClassId;
 pub use labels::Key;
-pub(crate) use labels::{Column, NOWHERE};
+pub(crate) use labels::{Column, Domain, NOWHERE};
 pub(crate) use log::Cursor;
 pub(crate) use masks::meets;
 pub(crate) use nodes::Facts;
+pub(crate) use nominated::Kept;
 pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
 pub(crate) use tallies::{Tally, TallyId};
@@ -37,6 +39,7 @@ use labels::Labels;
 use log::Log;
 use masks::Masks;
 use nodes::Nodes;
+use nominated::Nominated;
 use pods::Pods;
 
 /// The nodes of a cluster and the pods that are placed on them.
@@ -58,6 +61,7 @@ pub struct Cluster {
     pods: Pods,
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
+    nominated: Nominated,
     budgets: BTreeMap<(Str, Str), Budget>,
     /// The labels of namespaces.
     namespaces: BTreeMap<Str, Map<Str>>,
@@ -105,6 +109,7 @@ impl Cluster {
             classes_kept: compile::FEWEST_KEPT,
             pods: Pods::default(),
             waiting: BTreeMap::new(),
+            nominated: Nominated::default(),
             budgets: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             ports: Vec::new(),
@@ -157,6 +162,7 @@ impl Cluster {
             self.pods.all[pod.at()].waits_for = name.clone();
             self.waiting.entry(name.clone()).or_default().push(pod);
         }
+        self.denominate_all(id);
         self.leave_tallies(id);
         self.note_images(id, false);
         self.labels.set(id, None);

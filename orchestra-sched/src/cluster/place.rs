@@ -81,6 +81,7 @@ impl Cluster {
         is_going: bool,
         since: Option<Timestamp>,
     ) {
+        self.denominate(namespace, name);
         let (namespace, name) = (namespace.clone(), name.clone());
         let pod = self.pods.insert(Placed { namespace, name, class, is_going, since, ..Placed::default() });
         if let Some(class) = self.classes.get_mut(class) {
@@ -129,6 +130,11 @@ impl Cluster {
     pub(crate) fn priority(&self, pod: PodId) -> i32 {
         let class = self.classes.get(self.pods.all[pod.at()].class);
         class.map_or(0, |class| class.shape.priority)
+    }
+
+    /// Whether a pod is being deleted.
+    pub(crate) fn is_going(&self, pod: PodId) -> bool {
+        self.pods.all[pod.at()].is_going
     }
 
     /// A pod that may have to go.

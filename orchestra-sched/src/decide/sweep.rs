@@ -7,7 +7,7 @@ use crate::cluster::Cluster;
 use crate::profile::Profile;
 use crate::rule::{Only, Score};
 use crate::set::NodeSet;
-use crate::view::PodView;
+use crate::view::{NodeView, PodView};
 
 /// What a sweep works with. It is kept so that a decision allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +31,25 @@ impl Sweep {
             }
         }
         profile.filters().iter().for_each(|filter| filter.filter_all(pod, cluster, &mut self.fit));
+        self.leave_alone(cluster, pod, |node| {
+            profile.filters().iter().all(|filter| filter.filter(pod, node).fits())
+        });
         self.sum(profile.scores(), cluster, pod);
         best(cluster, &self.fit, &self.totals)
+    }
+
+    /// Takes out the nodes where the pod does not fit beside those who are nominated there.
+    pub(crate) fn leave_alone(
+        &mut self,
+        cluster: &Cluster,
+        pod: &PodView,
+        fits: impl Fn(&NodeView<'_>) -> bool,
+    ) {
+        for node in cluster.kept_from(pod).filter(|node| self.fit.contains(*node)).collect::<Vec<_>>() {
+            if cluster.kept(pod, node).is_some_and(|kept| !fits(&cluster.at(node).with(&kept))) {
+                self.fit.remove(node);
+            }
+        }
     }
 
     /// Sums up what scores say.
