@@ -87,6 +87,6 @@ pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
-pub use rule::{BEST, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
+pub use rule::{BEST, BLOCK, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
 pub use set::{NodeId, NodeSet};
 pub use view::{NodeView, PodView};

@@ -130,6 +130,11 @@ impl NodeSet {
         }
     }
 
+    /// The blocks of places among which some are in, and which: one bit each.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.words.iter().copied().enumerate().filter(|(_, word)| *word != 0)
+    }
+
     /// Takes all out, and makes room for so many places.
     pub(crate) fn clear(&mut self, places: usize) {
         self.words.clear();

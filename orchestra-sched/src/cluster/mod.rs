@@ -22,7 +22,7 @@ pub use labels::Key;
 pub(crate) use labels::{Column, Domain, NOWHERE};
 pub(crate) use log::Cursor;
 pub(crate) use masks::meets;
-pub(crate) use nodes::Facts;
+pub(crate) use nodes::{Facts, Nodes};
 pub(crate) use nominated::Kept;
 pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
@@ -38,7 +38,6 @@ use classes::Classes;
 use labels::Labels;
 use log::Log;
 use masks::Masks;
-use nodes::Nodes;
 use nominated::Nominated;
 use pods::Pods;
 

@@ -126,11 +126,17 @@ impl Column {
         sweep.fit.copy_from(cluster.nodes());
         self.plan.filters.iter().for_each(|filter| filter.filter_all(pod, cluster, &mut sweep.fit));
         sweep.leave_alone(cluster, pod, |node| self.plan.filters.iter().all(|filter| filter.fits(pod, node)));
-        sweep.sum(self.plan.scores.iter().map(|(it, weight)| (it, *weight)), cluster, pod);
+        let scores = self.plan.scores.iter().map(|(it, weight)| (it, *weight));
+        let in_blocks = sweep.sum_blocks(scores.clone(), cluster, pod).is_some();
+        if !in_blocks {
+            sweep.sum(scores, cluster, pod);
+        }
         self.peaks.clear(layout);
         self.peaks.fill(layout, |at| match layout.order[at] {
-            Some(node) if sweep.fit.contains(node) => sweep.totals[node.at()] as i32,
-            _ => NO,
+            Some(node) if !sweep.fit.contains(node) => NO,
+            Some(node) if in_blocks => sweep.block_sum(node) as i32,
+            Some(node) => sweep.totals[node.at()] as i32,
+            None => NO,
         });
         self.raws.resize_with(self.plan.scaled.len(), Vec::new);
         for (raw, (it, _)) in self.raws.iter_mut().zip(&self.plan.scaled) {

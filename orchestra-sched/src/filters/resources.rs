@@ -73,6 +73,9 @@ fn fitting(pod: &PodView, cluster: &Cluster, word: usize) -> u64 {
             *slack = if left < *slack { left } else { *slack };
         }
     }
+    if slack.iter().fold(0.0, |least, slack| if *slack < least { *slack } else { least }) >= 0.0 {
+        return u64::MAX;
+    }
     let mut bits = 0;
     for (at, slack) in slack.iter().enumerate() {
         bits |= u64::from(*slack >= 0.0) << at;
