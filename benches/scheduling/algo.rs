@@ -107,7 +107,7 @@ fn prepare(workload: &Workload, nodes: usize) -> (Stage, Checker) {
         checker.place(&pod, decision);
     }
     checker.keep();
-    (Stage { cluster, decider, preempt: LeastImportant }, checker)
+    (Stage { cluster, decider, preempt: LeastImportant::default() }, checker)
 }
 
 /// Has pods wait for their turns, and decides about each.

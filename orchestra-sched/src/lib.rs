@@ -84,7 +84,7 @@ pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use gang::{Together, all_or_none};
 pub use placer::{Greedy, Placer};
-pub use preempt::{Eviction, LeastImportant, Preempt, Victim};
+pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rule::{BEST, BLOCK, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};

@@ -151,10 +151,12 @@ fn whoever_the_model_picks_has_to_go() {
             nominated.push((node.to_string(), pod));
         }
         let profile = Profile::default();
-        for pod in &arrivals {
+        let mut preempt = LeastImportant::default();
+        // Each asks again after something has changed.
+        for pod in arrivals.iter().chain(&arrivals) {
             let view = cluster.view(pod);
             let before = Decider::new(profile.clone()).explain(&cluster, &view);
-            let eviction = LeastImportant.preempt(&profile, &mut cluster, &view);
+            let eviction = preempt.preempt(&profile, &mut cluster, &view);
             let found = eviction.map(|it| {
                 let names = it.victims.iter().map(|it| it.name.to_string()).collect();
                 (cluster.name(it.node).to_string(), names, it.violations)
@@ -168,6 +170,29 @@ fn whoever_the_model_picks_has_to_go() {
                     violated += usize::from(violations > 0);
                 }
                 None => nobody += 1,
+            }
+            match next(5) {
+                0 if !world.placed.is_empty() => {
+                    let gone = world.placed.swap_remove(next(world.placed.len() as u64) as usize);
+                    cluster.remove_pod(&gone.metadata.namespace, &gone.metadata.name);
+                }
+                1 if !world.placed.is_empty() => {
+                    let at = next(world.placed.len() as u64) as usize;
+                    let started = format!("2026-01-01T00:01:{:02}Z", next(5));
+                    world.placed[at].status.start_time = Some(started.parse().unwrap());
+                    cluster.set_pod(&world.placed[at]);
+                }
+                2 if !budgets.is_empty() => {
+                    let at = next(budgets.len() as u64) as usize;
+                    let budget = &mut budgets[at];
+                    budget.status.disruptions_allowed = next(2) as u32;
+                    cluster.set_budget(budget);
+                }
+                3 if !nominated.is_empty() => {
+                    let (_, pod) = nominated.swap_remove(next(nominated.len() as u64) as usize);
+                    cluster.denominate(&pod.metadata.namespace, &pod.metadata.name);
+                }
+                _ => {}
             }
         }
     }
@@ -183,5 +208,5 @@ fn a_pod_that_drives_nobody_out_waits() {
     pod.spec.priority = Some(100);
     pod.spec.preemption_policy = Some(orchestra_core::kinds::PreemptionPolicy::Never);
     let view = cluster.view(&pod);
-    assert_eq!(LeastImportant.preempt(&Profile::default(), &mut cluster, &view), None);
+    assert_eq!(LeastImportant::default().preempt(&Profile::default(), &mut cluster, &view), None);
 }

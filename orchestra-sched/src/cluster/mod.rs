@@ -62,6 +62,8 @@ pub struct Cluster {
     waiting: BTreeMap<Str, Vec<PodId>>,
     nominated: Nominated,
     budgets: BTreeMap<(Str, Str), Budget>,
+    /// Raised when a budget changes.
+    budgets_version: u64,
     /// The labels of namespaces.
     namespaces: BTreeMap<Str, Map<Str>>,
     /// The host ports that are taken, by node.
@@ -110,6 +112,7 @@ impl Cluster {
             waiting: BTreeMap::new(),
             nominated: Nominated::default(),
             budgets: BTreeMap::new(),
+            budgets_version: 0,
             namespaces: BTreeMap::new(),
             ports: Vec::new(),
             images: BTreeMap::new(),
@@ -201,11 +204,17 @@ impl Cluster {
         let (pods, allowed) = (budget.spec.selector.clone(), i64::from(budget.status.disruptions_allowed));
         let budget = Budget { namespace: namespace.clone(), pods, allowed };
         self.budgets.insert((namespace.clone(), name.clone()), budget);
+        self.budgets_version += 1;
     }
 
     /// Forgets a disruption budget.
     pub fn remove_budget(&mut self, namespace: &str, name: &str) {
         self.budgets.remove(&(Str::from(namespace), Str::from(name)));
+        self.budgets_version += 1;
+    }
+
+    pub(crate) fn budgets_version(&self) -> u64 {
+        self.budgets_version
     }
 
     pub(crate) fn budgets(&self) -> impl Iterator<Item = &Budget> {

@@ -29,7 +29,10 @@ impl Cluster {
             let known = &self.pods.all[old.at()];
             let there = known.node.map(|node| self.name(node)).unwrap_or(&known.waits_for);
             if known.class == class && known.is_going == is_going && *there == pod.spec.node_name {
-                self.pods.all[old.at()].since = pod.status.start_time;
+                if known.since != pod.status.start_time {
+                    self.pods.all[old.at()].since = pod.status.start_time;
+                    self.pods.all[old.at()].node.into_iter().for_each(|node| self.log.note(node));
+                }
                 return;
             }
             self.forget(old);
@@ -135,6 +138,10 @@ impl Cluster {
     /// Whether a pod is being deleted.
     pub(crate) fn is_going(&self, pod: PodId) -> bool {
         self.pods.all[pod.at()].is_going
+    }
+
+    pub(crate) fn placed(&self, pod: PodId) -> &Placed {
+        &self.pods.all[pod.at()]
     }
 
     /// A pod that may have to go.
