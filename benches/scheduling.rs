@@ -2,8 +2,9 @@
 //!
 //! `algo/WORKLOAD/NODES`: pods of kubernetes' scheduler_perf, in process, each through the queue, its class,
 //! the decision and the place that it takes; all nodes considered, by the default profile. Beside each rate
-//! stand its 99th percentile, how many pods were there beforehand, and how many decisions the slow model of
-//! the tests made again: a single other node or score fails the bench.
+//! stand the same by the time that the thread was on a processor (`per-core`; what else the machine does is no
+//! part of it), the 99th percentile, how many pods were there beforehand, and how many decisions the slow model
+//! of the tests made again: a single other node or score fails the bench.
 //!
 //! `huge/…`: a million pods on 100,000 nodes, and the most memory that took; not with `--quick`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

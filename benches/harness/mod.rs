@@ -143,6 +143,13 @@ impl Bench {
     }
 }
 
+/// How long this thread has been on a processor, as Linux tells; what others do meanwhile is no part of it. It
+/// is told some milliseconds late: sums of many intervals are right, single short ones are not.
+pub(crate) fn on_processor() -> Option<Duration> {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(said.split(' ').next()?.parse().ok()?))
+}
+
 /// Of sorted samples.
 pub(crate) fn percentile(samples: &[f64], percent: f64) -> f64 {
     let at = (samples.len() as f64 * percent / 100.0) as usize;

@@ -10,7 +10,7 @@ use orchestra_sched::{
 };
 
 use crate::check::Checker;
-use crate::harness::{Bench, Random, percentile};
+use crate::harness::{Bench, Random, on_processor, percentile};
 use crate::workload::{How, Workload, node};
 
 /// What a case is measured on. It is cleared by starting again from a copy.
@@ -46,9 +46,11 @@ pub(crate) fn measure(bench: &mut Bench, workload: &Workload, nodes: usize) -> V
     let length = Duration::from_millis(if bench.is_quick() { 100 } else { 800 });
     let room = (workload.room)(nodes);
     let (mut stage, mut number, mut batches) = (start.clone(), first, 0);
-    let (mut rates, mut tails, mut filling) = (Vec::new(), Vec::new(), Filling::default());
+    let (mut rates, mut alone, mut tails) = (Vec::new(), Vec::new(), Vec::new());
+    let mut filling = Filling::default();
     for _ in 0..3 {
         let (mut spent, mut done, mut laps) = (Duration::ZERO, 0, Vec::new());
+        let mut worked = Some(Duration::ZERO);
         while spent < length {
             if number - first + BATCH.min(room) > room {
                 (stage, number) = (start.clone(), first);
@@ -62,19 +64,25 @@ pub(crate) fn measure(bench: &mut Bench, workload: &Workload, nodes: usize) -> V
                 checker.follow(&pods, steps);
                 continue;
             }
+            let before = on_processor();
             let begun = Instant::now();
             let steps = drive(&mut stage, workload.how, &pods, None);
             let took = begun.elapsed();
+            let work = on_processor().zip(before).map(|(now, before)| now - before);
+            worked = worked.zip(work).map(|(worked, work)| worked + work);
             spent += took;
             done += pods.len();
             filling.note(stage.cluster.pods(), took, pods.len());
             checker.follow(&pods, steps);
         }
         rates.push(done as f64 / spent.as_secs_f64());
+        let worked = worked.filter(|worked| *worked > Duration::from_millis(20));
+        alone.extend(worked.map(|worked| done as f64 / worked.as_secs_f64()));
         laps.sort_by(f64::total_cmp);
         tails.extend((!laps.is_empty()).then(|| percentile(&laps, 99.0)));
     }
     bench.record(&case, "1/s", rates);
+    bench.record(&format!("{case}/per-core"), "1/s", alone);
     bench.record(&format!("{case}/p99-us"), "us", tails);
     bench.record(&format!("{case}/before"), "pods", vec![first as f64]);
     let limit = Duration::from_secs(if bench.is_quick() { 1 } else { 30 });
