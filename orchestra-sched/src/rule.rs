@@ -46,6 +46,14 @@ pub trait Filter: Send + Sync {
         fit.retain(|node| self.filter(pod, &cluster.at(node)).fits());
     }
 
+    /// The same for [`BLOCK`] nodes that stand side by side, from `block * BLOCK` on, one bit each: on which of
+    /// them the pod can be. Nothing, where the rule cannot be asked so; it can for all blocks or for none. It
+    /// is worth it for rules that read columns which [scores](Score::add_block) read, too.
+    fn filter_block(&self, pod: &PodView, cluster: &Cluster, block: usize) -> Option<u64> {
+        let _ = (pod, cluster, block);
+        None
+    }
+
     /// The only nodes that are worth asking about, where the pod itself names them: those of a
     /// DaemonSet do. It saves looking at all others.
     fn only(&self, pod: &PodView, cluster: &Cluster) -> Only {

@@ -126,10 +126,10 @@ impl Column {
         sweep.fit.copy_from(cluster.nodes());
         self.plan.filters.iter().for_each(|filter| filter.filter_all(pod, cluster, &mut sweep.fit));
         sweep.leave_alone(cluster, pod, |node| self.plan.filters.iter().all(|filter| filter.fits(pod, node)));
-        let scores = self.plan.scores.iter().map(|(it, weight)| (it, *weight));
-        let in_blocks = sweep.sum_blocks(scores.clone(), cluster, pod).is_some();
+        let scores: Vec<_> = self.plan.scores.iter().map(|(it, weight)| (it, *weight)).collect();
+        let in_blocks = sweep.sum_blocks(&scores, cluster, pod);
         if !in_blocks {
-            sweep.sum(scores, cluster, pod);
+            sweep.sum(scores.into_iter(), cluster, pod);
         }
         self.peaks.clear(layout);
         self.peaks.fill(layout, |at| match layout.order[at] {

@@ -177,11 +177,8 @@ impl Score for NodeResourcesFit {
 /// long as the divisor is below 2⁴⁶.
 #[inline]
 fn left(cpu: f64, all_cpu: f64, memory: f64, all_memory: f64) -> f64 {
-    let part = |taken: f64, all: f64| {
-        let left = if taken > all { 0.0 } else { all - taken };
-        let all = if all == 0.0 { 1.0 } else { all };
-        whole(left * BEST as f64 / all)
-    };
-    let sum = part(cpu, all_cpu) + part(memory, all_memory);
-    if all_cpu > 0.0 && all_memory > 0.0 { whole(sum * 0.5) } else { sum }
+    let greater = |one: f64, other: f64| if one > other { one } else { other };
+    let part = |taken: f64, all: f64| whole(greater(all - taken, 0.0) * BEST as f64 / greater(all, 1.0));
+    let share = if all_cpu > 0.0 && all_memory > 0.0 { 0.5 } else { 1.0 };
+    whole((part(cpu, all_cpu) + part(memory, all_memory)) * share)
 }
