@@ -113,8 +113,9 @@ impl NodeSet {
 
     /// The nodes, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.words.iter().enumerate().flat_map(|(at, word)| {
-            let mut left = *word;
+        // Mostly few are in, or many: words without any are passed over at once.
+        self.words().flat_map(|(at, word)| {
+            let mut left = word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
                 left &= left - 1;

@@ -37,7 +37,8 @@ impl Cluster {
             }
             self.forget(old);
         }
-        self.insert(namespace, name, class, &pod.spec.node_name, is_going, pod.status.start_time);
+        let node = self.nodes.find(&pod.spec.node_name).ok_or(&pod.spec.node_name);
+        self.insert(namespace, name, class, node, is_going, pod.status.start_time);
     }
 
     /// Forgets a pod that was placed.
@@ -61,8 +62,7 @@ impl Cluster {
         let old = self.pods.find(pod.namespace(), pod.name());
         old.into_iter().for_each(|old| self.forget(old));
         let class = self.placed_class(pod);
-        let name = self.name(node).clone();
-        self.insert(&pod.namespace().clone(), pod.name(), class, &name, false, None);
+        self.insert(pod.namespace(), pod.name(), class, Ok(node), false, None);
     }
 
     /// The class that a pod has when it is placed: the node that it asked for is no part of that.
@@ -75,12 +75,13 @@ impl Cluster {
         self.class_at(&Asking { pod: &essence, node_name: "" })
     }
 
+    /// A pod that is placed on a node, or waits for one of a name.
     fn insert(
         &mut self,
         namespace: &Str,
         name: &Str,
         class: ClassId,
-        node: &Str,
+        node: Result<NodeId, &Str>,
         is_going: bool,
         since: Option<Timestamp>,
     ) {
@@ -90,9 +91,9 @@ impl Cluster {
         if let Some(class) = self.classes.get_mut(class) {
             self.pods.join(pod, &mut class.pods);
         }
-        match self.nodes.find(node) {
-            Some(node) => self.put_on(pod, node),
-            None => {
+        match node {
+            Ok(node) => self.put_on(pod, node),
+            Err(node) => {
                 self.pods.all[pod.at()].waits_for = node.clone();
                 self.waiting.entry(node.clone()).or_default().push(pod);
             }
