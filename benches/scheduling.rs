@@ -6,7 +6,8 @@
 //! part of it), the 99th percentile, how many pods were there beforehand, and how many decisions the slow model
 //! of the tests made again: a single other node or score fails the bench.
 //!
-//! `huge/…`: a million pods on 100,000 nodes, and the most memory that took; not with `--quick`.
+//! `huge/…`: a million pods on 100,000 nodes: seconds, those of them on a processor, and the most memory; not
+//! with `--quick`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "scheduling/algo.rs"]
