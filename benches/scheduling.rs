@@ -1,81 +1,66 @@
 //! How many pods a second find their node.
+//!
+//! `algo/WORKLOAD/NODES`: pods of kubernetes' scheduler_perf, in process, each through the queue, its class,
+//! the decision and the place that it takes; all nodes considered, by the default profile. Beside each rate
+//! stand the same by the time that the thread was on a processor (`per-core`; what else the machine does is no
+//! part of it), the 99th percentile, how many pods were there beforehand, and how many decisions the slow model
+//! of the tests made again: a single other node or score fails the bench.
+//!
+//! `huge/…`: a million pods on 100,000 nodes: seconds, those of them on a processor, and the most memory; not
+//! with `--quick`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "scheduling/algo.rs"]
+mod algo;
+#[path = "scheduling/check.rs"]
+mod check;
 #[path = "harness/mod.rs"]
 mod harness;
+#[path = "scheduling/huge.rs"]
+mod huge;
+#[path = "../orchestra-sched/tests/model/mod.rs"]
+mod model;
 #[path = "scheduling/whole.rs"]
 mod whole;
 #[path = "scheduling/workload.rs"]
 mod workload;
 
-use std::time::{Duration, Instant};
-
 use harness::Bench;
-use orchestra_core::kinds::Pod;
-use orchestra_sched::{Cluster, Decider, Decision, Profile};
-use workload::Workload;
+use harness::alloc::{Counting, uncounted};
+use harness::plot::Plot;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const NODES: [usize; 3] = [500, 5_000, 50_000];
 
 fn main() -> std::io::Result<()> {
     let mut bench = Bench::from_args("scheduling");
-    for nodes in [500, 5_000, 50_000] {
-        for workload in workload::ALL {
-            algo(&mut bench, workload, nodes);
-        }
-    }
-    whole::all(&mut bench);
-    bench.finish()
-}
-
-/// Decisions in process: a pod arrives, finds its class, is decided for, and takes its place.
-fn algo(bench: &mut Bench, workload: &Workload, nodes: usize) {
-    let case = format!("algo/{}/{nodes}", workload.name);
-    if !bench.wants(&case) {
-        return;
-    }
-    let length = Duration::from_millis(if bench.is_quick() { 300 } else { 2_000 });
-    let mut cluster = Cluster::seeded(1);
-    (0..nodes).for_each(|number| {
-        cluster.set_node(&workload::node(number));
-    });
-    let mut decider = Decider::new(Profile::default());
-    for number in 0..(workload.before)(nodes) {
-        place(&mut decider, &mut cluster, &(workload.old)(number));
-    }
-    let mut number = nodes;
-    let mut samples = Vec::new();
-    for _ in 0..3 {
-        let (mut spent, mut done) = (Duration::ZERO, 0);
-        while spent < length {
-            let batch: Vec<_> = (0..1_000).map(|at| (workload.new)(number + at)).collect();
-            number += batch.len();
-            let start = Instant::now();
-            let placed = batch.iter().filter(|pod| place(&mut decider, &mut cluster, pod)).count();
-            spent += start.elapsed();
-            done += batch.len();
-            let is_full = placed < batch.len() && workload.fits;
-            // Cleared well before nothing fits any more.
-            if is_full
-                || cluster.pods() > nodes * 20
-                || (workload.name == "PodAntiAffinity" && cluster.pods() > nodes / 10 * 9)
-            {
-                for pod in nodes..number {
-                    cluster.remove_pod("default", &format!("pod-{pod}"));
+    let mut filling = Vec::new();
+    uncounted(|| {
+        for nodes in NODES {
+            for workload in workload::ALL {
+                let curve = algo::measure(&mut bench, workload, nodes);
+                if nodes == 5_000 && !curve.is_empty() {
+                    filling.push((workload.name.to_owned(), curve));
                 }
-                number = nodes;
             }
         }
-        samples.push(f64::from(done as u32) / spent.as_secs_f64());
+    });
+    whole::all(&mut bench);
+    if !bench.is_quick() {
+        huge::measure(&mut bench);
     }
-    bench.record(&case, "1/s", samples);
-}
-
-fn place(decider: &mut Decider, cluster: &mut Cluster, pod: &Pod) -> bool {
-    let view = cluster.view(pod);
-    match decider.decide(cluster, &view) {
-        Decision::Place { node, .. } => {
-            cluster.assume(&view, node);
-            true
-        }
-        Decision::NoFit | Decision::Gated => false,
-    }
+    let up = "microseconds a decision";
+    let curves = workload::ALL.iter().map(|workload| {
+        let cost =
+            |nodes: usize| bench.value(&format!("algo/{}/{nodes}", workload.name)).map(|rate| 1e6 / rate);
+        let points = NODES.into_iter().filter_map(|nodes| Some((nodes as f64, cost(nodes)?)));
+        (workload.name.to_owned(), points.collect())
+    });
+    let title = "What a decision costs, against nodes".into();
+    bench.plot("nodes", &Plot { title, across: "nodes", up, curves: curves.collect() })?;
+    let title = "What a decision costs as 5,000 nodes fill up".into();
+    bench.plot("pods", &Plot { title, across: "pods", up, curves: filling })?;
+    bench.finish()
 }

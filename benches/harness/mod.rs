@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)] // measuring is what clocks are for
 
 pub(crate) mod alloc;
+pub(crate) mod plot;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,14 +109,29 @@ impl Bench {
         }
     }
 
+    /// Writes a plot beside the table, `target/bench/NAME-WHAT.svg`.
+    pub(crate) fn plot(&self, what: &str, plot: &plot::Plot) -> std::io::Result<()> {
+        let Some(svg) = plot.svg() else { return Ok(()) };
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        std::fs::create_dir_all(target.join("bench"))?;
+        let path = target.join("bench").join(format!("{}-{what}.svg", self.name));
+        std::fs::write(&path, svg)?;
+        println!("written to {}", path.display());
+        Ok(())
+    }
+
     /// Prints the table and writes it.
     pub(crate) fn finish(&self) -> std::io::Result<()> {
-        println!("{:<32} {:>14} {:>6} {:>14} {:>14} {:>5}", "case", "median", "unit", "min", "max", "runs");
+        let wide = self.rows.iter().map(|row| row.case.len()).max().unwrap_or(0).max(32);
+        println!(
+            "{:<wide$} {:>14} {:>6} {:>14} {:>14} {:>5}",
+            "case", "median", "unit", "min", "max", "runs"
+        );
         for Row { case, value, unit, runs, min, max } in &self.rows {
             // Milliseconds are small.
             let places = if value.abs() < 10.0 { 3 } else { 1 };
             println!(
-                "{case:<32} {value:>14.places$} {unit:>6} {min:>14.places$} {max:>14.places$} {runs:>5}"
+                "{case:<wide$} {value:>14.places$} {unit:>6} {min:>14.places$} {max:>14.places$} {runs:>5}"
             );
         }
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
@@ -125,6 +141,13 @@ impl Bench {
         println!("written to {}", path.display());
         Ok(())
     }
+}
+
+/// How long this thread has been on a processor, as Linux tells; what others do meanwhile is no part of it. It
+/// is told some milliseconds late: sums of many intervals are right, single short ones are not.
+pub(crate) fn on_processor() -> Option<Duration> {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(said.split(' ').next()?.parse().ok()?))
 }
 
 /// Of sorted samples.

@@ -17,7 +17,7 @@ use orchestra_sched::Scheduler;
 use tokio::sync::Notify;
 
 use crate::harness::{Bench, Directory, percentile};
-use crate::workload::{self, Workload};
+use crate::workload::{self, How, Workload};
 
 /// How many pods wait at most.
 const WINDOW: usize = 2_000;
@@ -26,11 +26,16 @@ const AT_ONCE: usize = 100;
 /// By how many clients at the same time.
 const CLIENTS: usize = 4;
 
+/// Whether each pod finds its place as it comes.
+fn fits(workload: &Workload) -> bool {
+    workload.how == How::Alone && workload.name != "Unschedulable"
+}
+
 pub(crate) fn all(bench: &mut Bench) {
     let directory = Directory::new("scheduling").expect("a directory");
     for kind in ["memory", "disk"] {
         for nodes in [500, 5_000] {
-            for workload in workload::ALL.iter().filter(|it| it.fits) {
+            for workload in workload::ALL.iter().filter(|it| fits(it)) {
                 let case = format!("{kind}/{}/{nodes}", workload.name);
                 if !bench.wants(&case) {
                     continue;

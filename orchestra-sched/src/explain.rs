@@ -225,9 +225,17 @@ fn filtered(
             vec![(rule, Rejection { reasons: vec![Reason { text, missing: None }], is_final: true })];
         return Judgement { node, name: view.name().clone(), rejections, parts: Vec::new(), total: 0 };
     }
-    let rejection = |filter: &std::sync::Arc<dyn crate::Filter>| match filter.filter(pod, &view) {
-        Verdict::Fits => None,
-        Verdict::Rejects(rejection) => Some((filter.name(), rejection)),
+    let kept = cluster.kept(pod, node);
+    let rejection = |filter: &std::sync::Arc<dyn crate::Filter>| {
+        // It must fit with those who are nominated there, and without them, should they never come.
+        let verdict = match (filter.filter(pod, &view), &kept) {
+            (Verdict::Fits, Some(kept)) => filter.filter(pod, &view.with(kept)),
+            (verdict, _) => verdict,
+        };
+        match verdict {
+            Verdict::Fits => None,
+            Verdict::Rejects(rejection) => Some((filter.name(), rejection)),
+        }
     };
     let rejections = profile.filters().iter().filter_map(rejection).collect();
     Judgement { node, name: view.name().clone(), rejections, parts: Vec::new(), total: 0 }

@@ -113,8 +113,9 @@ impl NodeSet {
 
     /// The nodes, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.words.iter().enumerate().flat_map(|(at, word)| {
-            let mut left = *word;
+        // Mostly few are in, or many: words without any are passed over at once.
+        self.words().flat_map(|(at, word)| {
+            let mut left = word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
                 left &= left - 1;
@@ -128,6 +129,11 @@ impl NodeSet {
         for (at, word) in self.words.iter().enumerate().filter(|(_, word)| **word != 0) {
             show(at * WORD..(at + 1) * WORD, *word);
         }
+    }
+
+    /// The blocks of places among which some are in, and which: one bit each.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.words.iter().copied().enumerate().filter(|(_, word)| *word != 0)
     }
 
     /// Takes all out, and makes room for so many places.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestra_core::kinds::Taint;
 use orchestra_core::object::{Map, Str};
 
-use crate::cluster::{ClassId, Cluster, Dim, Shape};
+use crate::cluster::{ClassId, Cluster, Dim, Domain, Kept, Port, Shape, TallyId};
 use crate::set::NodeId;
 
 /// A pod that asks for a place.
@@ -84,13 +84,15 @@ impl PodView {
 pub struct NodeView<'a> {
     cluster: &'a Cluster,
     id: NodeId,
+    /// Room that counts as taken.
+    kept: Option<&'a Kept>,
 }
 
 impl Cluster {
     /// A node as rules see it.
     #[must_use]
     pub fn at(&self, id: NodeId) -> NodeView<'_> {
-        NodeView { cluster: self, id }
+        NodeView { cluster: self, id, kept: None }
     }
 }
 
@@ -149,21 +151,52 @@ impl<'a> NodeView<'a> {
         self.cluster.columns().allocatable(self.id, dim) as i64
     }
 
-    /// What of a resource is taken.
+    /// What of a resource is taken, or kept for a pod that is [nominated](Cluster::nominate).
     #[must_use]
     pub fn taken(&self, dim: Dim) -> i64 {
-        self.cluster.columns().taken(self.id, dim) as i64
+        let taken = self.cluster.columns().taken(self.id, dim) as i64;
+        self.kept.map_or(taken, |kept| taken.saturating_add(kept.amount(dim)))
     }
 
     /// What of a resource is free; less than nothing where more is taken than there is.
     #[must_use]
     pub fn free(&self, dim: Dim) -> i64 {
-        self.allocatable(dim) - self.taken(dim)
+        self.allocatable(dim).saturating_sub(self.taken(dim))
     }
 
-    /// How many pods are on it.
+    /// How many pods are on it, or nominated for it.
     #[must_use]
     pub fn pods(&self) -> usize {
-        self.cluster.pods_on(self.id).len()
+        self.cluster.pods_on(self.id).len() + self.kept.map_or(0, |kept| kept.pods)
+    }
+
+    /// The same node, where some room is kept.
+    pub(crate) fn with(self, kept: &'a Kept) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    pub(crate) fn taken_ports(&self) -> impl Iterator<Item = &'a Port> {
+        self.cluster.taken_ports(self.id).iter().chain(self.kept.into_iter().flat_map(|kept| &kept.ports))
+    }
+
+    /// The node's domain by a tally's key, and what the tally counts there.
+    pub(crate) fn count(&self, id: TallyId) -> (Domain, i64) {
+        let tally = self.cluster.tally(id);
+        let domain = self.cluster.column(tally.key).domain(self.id);
+        (domain, tally.count(domain) + self.kept.map_or(0, |kept| kept.count(id)))
+    }
+
+    /// What a tally counts in all.
+    pub(crate) fn total(&self, id: TallyId) -> i64 {
+        self.cluster.tally(id).total() + self.kept.map_or(0, |kept| kept.count(id))
+    }
+
+    /// The least that a tally counts in a domain.
+    pub(crate) fn least(&self, id: TallyId) -> i64 {
+        let tally = self.cluster.tally(id);
+        self.kept.map_or_else(
+            || tally.least(),
+            |kept| kept.least(id, tally, self.cluster.column(tally.key), self.id),
+        )
     }
 }

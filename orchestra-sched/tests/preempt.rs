@@ -39,14 +39,26 @@ fn is_under(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
 }
 
 /// On each node: all less important pods go; as many as possible come back; the cheapest node wins.
-fn slowly(world: &World, budgets: &[PodDisruptionBudget], pod: &Pod, settings: &Settings) -> Picked {
+fn slowly(
+    world: &World,
+    budgets: &[PodDisruptionBudget],
+    nominated: &[(String, Pod)],
+    pod: &Pod,
+    settings: &Settings,
+) -> Picked {
     let mut all = Vec::new();
     for (at, node) in world.nodes.iter().enumerate() {
+        let kept: Vec<_> = nominated
+            .iter()
+            .filter(|(on, it)| *on == *node.metadata.name && priority(it) >= priority(pod))
+            .map(|(_, it)| it.clone())
+            .collect();
         let fits = |there: &[Pod]| {
             let others = world.placed.iter().filter(|it| it.spec.node_name != node.metadata.name);
-            let placed = others.chain(there).cloned().collect();
-            let world = World { placed, ..world.clone() };
-            judge(&world, pod, settings)[at].rejected.is_none()
+            let mut world = World { placed: others.chain(there).cloned().collect(), ..world.clone() };
+            let alone = judge(&world, pod, settings)[at].rejected.is_none();
+            world.placed.extend(kept.iter().cloned());
+            alone && (kept.is_empty() || judge(&world, pod, settings)[at].rejected.is_none())
         };
         let here = world.placed.iter().filter(|it| it.spec.node_name == node.metadata.name).cloned();
         let (mut less, mut there): (Vec<_>, Vec<_>) = here.partition(|it| priority(it) < priority(pod));
@@ -126,16 +138,30 @@ fn whoever_the_model_picks_has_to_go() {
         }
         let mut cluster = fast::cluster(&world, &settings);
         budgets.iter().for_each(|budget| cluster.set_budget(budget));
+        let mut nominated = Vec::new();
+        let (_, others) = sample(seed + 1_000_000);
+        for mut pod in others.into_iter().filter(|_| !world.nodes.is_empty()) {
+            let node = world.nodes[next(world.nodes.len() as u64) as usize].metadata.name.clone();
+            pod.metadata.name = format!("nominated-{}", nominated.len()).into();
+            pod.spec.priority = Some(next(4) as i32 - 1);
+            pod.spec.node_name = "".into();
+            let view = cluster.view(&pod);
+            cluster.nominate(&view, cluster.node(&node).unwrap());
+            pod.spec.node_name = node.clone();
+            nominated.push((node.to_string(), pod));
+        }
         let profile = Profile::default();
-        for pod in &arrivals {
+        let mut preempt = LeastImportant::default();
+        // Each asks again after something has changed.
+        for pod in arrivals.iter().chain(&arrivals) {
             let view = cluster.view(pod);
             let before = Decider::new(profile.clone()).explain(&cluster, &view);
-            let eviction = LeastImportant.preempt(&profile, &mut cluster, &view);
+            let eviction = preempt.preempt(&profile, &mut cluster, &view);
             let found = eviction.map(|it| {
                 let names = it.victims.iter().map(|it| it.name.to_string()).collect();
                 (cluster.name(it.node).to_string(), names, it.violations)
             });
-            let expected = slowly(&world, &budgets, pod, &settings);
+            let expected = slowly(&world, &budgets, &nominated, pod, &settings);
             assert_eq!(found, expected, "seed {seed}, {}", pod.metadata.name);
             assert_eq!(Decider::new(profile.clone()).explain(&cluster, &view), before, "seed {seed}");
             match expected {
@@ -144,6 +170,29 @@ fn whoever_the_model_picks_has_to_go() {
                     violated += usize::from(violations > 0);
                 }
                 None => nobody += 1,
+            }
+            match next(5) {
+                0 if !world.placed.is_empty() => {
+                    let gone = world.placed.swap_remove(next(world.placed.len() as u64) as usize);
+                    cluster.remove_pod(&gone.metadata.namespace, &gone.metadata.name);
+                }
+                1 if !world.placed.is_empty() => {
+                    let at = next(world.placed.len() as u64) as usize;
+                    let started = format!("2026-01-01T00:01:{:02}Z", next(5));
+                    world.placed[at].status.start_time = Some(started.parse().unwrap());
+                    cluster.set_pod(&world.placed[at]);
+                }
+                2 if !budgets.is_empty() => {
+                    let at = next(budgets.len() as u64) as usize;
+                    let budget = &mut budgets[at];
+                    budget.status.disruptions_allowed = next(2) as u32;
+                    cluster.set_budget(budget);
+                }
+                3 if !nominated.is_empty() => {
+                    let (_, pod) = nominated.swap_remove(next(nominated.len() as u64) as usize);
+                    cluster.denominate(&pod.metadata.namespace, &pod.metadata.name);
+                }
+                _ => {}
             }
         }
     }
@@ -159,5 +208,5 @@ fn a_pod_that_drives_nobody_out_waits() {
     pod.spec.priority = Some(100);
     pod.spec.preemption_policy = Some(orchestra_core::kinds::PreemptionPolicy::Never);
     let view = cluster.view(&pod);
-    assert_eq!(LeastImportant.preempt(&Profile::default(), &mut cluster, &view), None);
+    assert_eq!(LeastImportant::default().preempt(&Profile::default(), &mut cluster, &view), None);
 }

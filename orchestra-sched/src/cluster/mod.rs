@@ -7,6 +7,7 @@ mod labels;
 mod log;
 mod masks;
 mod nodes;
+mod nominated;
 mod place;
 mod pods;
 mod shape;
@@ -18,10 +19,11 @@ pub use amounts::{Dim, MOST, MOST_DIMS};
 pub(crate) use classes::Class;
 pub use classes::ClassId;
 pub use labels::Key;
-pub(crate) use labels::{Column, NOWHERE};
+pub(crate) use labels::{Column, Domain, NOWHERE};
 pub(crate) use log::Cursor;
 pub(crate) use masks::meets;
-pub(crate) use nodes::Facts;
+pub(crate) use nodes::{Facts, Nodes};
+pub(crate) use nominated::Kept;
 pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
 pub(crate) use tallies::{Tally, TallyId};
@@ -36,7 +38,7 @@ use classes::Classes;
 use labels::Labels;
 use log::Log;
 use masks::Masks;
-use nodes::Nodes;
+use nominated::Nominated;
 use pods::Pods;
 
 /// The nodes of a cluster and the pods that are placed on them.
@@ -58,7 +60,10 @@ pub struct Cluster {
     pods: Pods,
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
+    nominated: Nominated,
     budgets: BTreeMap<(Str, Str), Budget>,
+    /// Raised when a budget changes.
+    budgets_version: u64,
     /// The labels of namespaces.
     namespaces: BTreeMap<Str, Map<Str>>,
     /// The host ports that are taken, by node.
@@ -105,7 +110,9 @@ impl Cluster {
             classes_kept: compile::FEWEST_KEPT,
             pods: Pods::default(),
             waiting: BTreeMap::new(),
+            nominated: Nominated::default(),
             budgets: BTreeMap::new(),
+            budgets_version: 0,
             namespaces: BTreeMap::new(),
             ports: Vec::new(),
             images: BTreeMap::new(),
@@ -157,6 +164,7 @@ impl Cluster {
             self.pods.all[pod.at()].waits_for = name.clone();
             self.waiting.entry(name.clone()).or_default().push(pod);
         }
+        self.denominate_all(id);
         self.leave_tallies(id);
         self.note_images(id, false);
         self.labels.set(id, None);
@@ -196,11 +204,17 @@ impl Cluster {
         let (pods, allowed) = (budget.spec.selector.clone(), i64::from(budget.status.disruptions_allowed));
         let budget = Budget { namespace: namespace.clone(), pods, allowed };
         self.budgets.insert((namespace.clone(), name.clone()), budget);
+        self.budgets_version += 1;
     }
 
     /// Forgets a disruption budget.
     pub fn remove_budget(&mut self, namespace: &str, name: &str) {
         self.budgets.remove(&(Str::from(namespace), Str::from(name)));
+        self.budgets_version += 1;
+    }
+
+    pub(crate) fn budgets_version(&self) -> u64 {
+        self.budgets_version
     }
 
     pub(crate) fn budgets(&self) -> impl Iterator<Item = &Budget> {

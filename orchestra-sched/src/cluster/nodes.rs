@@ -5,6 +5,7 @@ use orchestra_core::object::{Map, Str};
 
 use super::amounts::{Ask, Dim, Dims, MOST, MOST_DIMS, amount};
 use crate::hash::{Index, hash, mix};
+use crate::rule::BLOCK;
 use crate::set::{NodeId, NodeSet, WORD};
 
 /// What a node's object says, as far as some rule asks for it.
@@ -189,6 +190,12 @@ impl Nodes {
         let presumed = [&mut self.presumed_cpu, &mut self.presumed_memory];
         let columns = self.resources.iter_mut().map(|resource| &mut resource.taken).chain(presumed);
         columns.for_each(|column| column[node.at()] = 0.0);
+    }
+
+    /// What stands in a column for a block of nodes.
+    pub(crate) fn block(column: &[f64], block: usize) -> &[f64; BLOCK] {
+        static NOTHING: [f64; BLOCK] = [0.0; BLOCK];
+        column.as_chunks().0.get(block).unwrap_or(&NOTHING)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &Facts)> + '_ {

@@ -29,12 +29,16 @@ impl Cluster {
             let known = &self.pods.all[old.at()];
             let there = known.node.map(|node| self.name(node)).unwrap_or(&known.waits_for);
             if known.class == class && known.is_going == is_going && *there == pod.spec.node_name {
-                self.pods.all[old.at()].since = pod.status.start_time;
+                if known.since != pod.status.start_time {
+                    self.pods.all[old.at()].since = pod.status.start_time;
+                    self.pods.all[old.at()].node.into_iter().for_each(|node| self.log.note(node));
+                }
                 return;
             }
             self.forget(old);
         }
-        self.insert(namespace, name, class, &pod.spec.node_name, is_going, pod.status.start_time);
+        let node = self.nodes.find(&pod.spec.node_name).ok_or(&pod.spec.node_name);
+        self.insert(namespace, name, class, node, is_going, pod.status.start_time);
     }
 
     /// Forgets a pod that was placed.
@@ -58,8 +62,7 @@ impl Cluster {
         let old = self.pods.find(pod.namespace(), pod.name());
         old.into_iter().for_each(|old| self.forget(old));
         let class = self.placed_class(pod);
-        let name = self.name(node).clone();
-        self.insert(&pod.namespace().clone(), pod.name(), class, &name, false, None);
+        self.insert(pod.namespace(), pod.name(), class, Ok(node), false, None);
     }
 
     /// The class that a pod has when it is placed: the node that it asked for is no part of that.
@@ -72,23 +75,25 @@ impl Cluster {
         self.class_at(&Asking { pod: &essence, node_name: "" })
     }
 
+    /// A pod that is placed on a node, or waits for one of a name.
     fn insert(
         &mut self,
         namespace: &Str,
         name: &Str,
         class: ClassId,
-        node: &Str,
+        node: Result<NodeId, &Str>,
         is_going: bool,
         since: Option<Timestamp>,
     ) {
+        self.denominate(namespace, name);
         let (namespace, name) = (namespace.clone(), name.clone());
         let pod = self.pods.insert(Placed { namespace, name, class, is_going, since, ..Placed::default() });
         if let Some(class) = self.classes.get_mut(class) {
             self.pods.join(pod, &mut class.pods);
         }
-        match self.nodes.find(node) {
-            Some(node) => self.put_on(pod, node),
-            None => {
+        match node {
+            Ok(node) => self.put_on(pod, node),
+            Err(node) => {
                 self.pods.all[pod.at()].waits_for = node.clone();
                 self.waiting.entry(node.clone()).or_default().push(pod);
             }
@@ -142,6 +147,15 @@ impl Cluster {
         let Some(node) = self.nodes.find(node) else { return false };
         let is_leaving = |id: &PodId| self.pods.all[id.at()].is_going && self.priority(*id) < than;
         self.pods.on[node.at()].iter().any(is_leaving)
+    }
+
+    /// Whether a pod is being deleted.
+    pub(crate) fn is_going(&self, pod: PodId) -> bool {
+        self.pods.all[pod.at()].is_going
+    }
+
+    pub(crate) fn placed(&self, pod: PodId) -> &Placed {
+        &self.pods.all[pod.at()]
     }
 
     /// A pod that may have to go.

@@ -110,6 +110,13 @@ impl Tally {
         if self.domains == 0 { 0 } else { self.least }
     }
 
+    /// What the least of all domains' counts would be with more in one of them.
+    pub(crate) fn least_with(&self, domain: Domain, more: i64) -> i64 {
+        let there = self.counts.iter().zip(&self.nodes).enumerate().filter(|(_, (_, nodes))| **nodes > 0);
+        let counts = there.map(|(at, (count, _))| count + if at == domain as usize { more } else { 0 });
+        counts.min().unwrap_or(0)
+    }
+
     /// How many domains there are.
     pub(crate) fn domains(&self) -> usize {
         self.domains

@@ -27,6 +27,8 @@ pub(super) struct Column {
     raws: Vec<Vec<i64>>,
     version: u64,
     seen: Cursor,
+    /// A node that was looked at for one pod only: the one that is nominated there.
+    own: Option<NodeId>,
 }
 
 /// What is common to one decision.
@@ -48,6 +50,7 @@ impl Column {
             raws: Vec::new(),
             version: 0,
             seen: 0,
+            own: None,
         }
     }
 
@@ -78,6 +81,11 @@ impl Column {
             self.made_of = of;
         }
         let Some(layout) = self.layout.clone() else { return Decision::NoFit };
+        if !self.plan.is_local && cluster.kept_from(pod).next().is_some() {
+            // How filters that look beyond a node see it with those who are nominated there is not kept.
+            self.made_of = if is_new { None } else { of };
+            return sweep.decide(profile, cluster, pod);
+        }
         let version = self.plan.version(pod, cluster);
         let changed = (!is_new && version == self.version).then(|| cluster.log().since(self.seen)).flatten();
         match changed {
@@ -86,6 +94,11 @@ impl Column {
         }
         self.version = version;
         self.seen = cluster.log().end();
+        // For others, room is kept where the pod itself is nominated.
+        let own = cluster.nominated(pod.namespace(), pod.name());
+        for node in std::mem::replace(&mut self.own, own).into_iter().chain(own) {
+            self.look(asked, &layout, node);
+        }
         if self.plan.is_quick() {
             self.pick(asked, &layout, sweep)
         } else {
@@ -97,8 +110,7 @@ impl Column {
     fn look(&mut self, Asked { cluster, pod }: Asked<'_>, layout: &Layout, node: NodeId) {
         let Some(position) = layout.position.get(node.at()).filter(|at| **at != u32::MAX) else { return };
         let view = cluster.at(node);
-        let fits = self.plan.filters.iter().all(|filter| filter.fits(pod, &view));
-        let value = if fits {
+        let value = if self.plan.fits(cluster, pod, node) {
             let scores = self.plan.scores.iter();
             scores.map(|(it, weight)| it.score(pod, &view).clamp(0, crate::BEST) * weight).sum::<i64>() as i32
         } else {
@@ -113,11 +125,18 @@ impl Column {
     fn look_at_all(&mut self, Asked { cluster, pod }: Asked<'_>, layout: &Layout, sweep: &mut Sweep) {
         sweep.fit.copy_from(cluster.nodes());
         self.plan.filters.iter().for_each(|filter| filter.filter_all(pod, cluster, &mut sweep.fit));
-        sweep.sum(self.plan.scores.iter().map(|(it, weight)| (it, *weight)), cluster, pod);
+        sweep.leave_alone(cluster, pod, |node| self.plan.filters.iter().all(|filter| filter.fits(pod, node)));
+        let scores: Vec<_> = self.plan.scores.iter().map(|(it, weight)| (it, *weight)).collect();
+        let in_blocks = sweep.sum_blocks(&scores, cluster, pod);
+        if !in_blocks {
+            sweep.sum(scores.into_iter(), cluster, pod);
+        }
         self.peaks.clear(layout);
         self.peaks.fill(layout, |at| match layout.order[at] {
-            Some(node) if sweep.fit.contains(node) => sweep.totals[node.at()] as i32,
-            _ => NO,
+            Some(node) if !sweep.fit.contains(node) => NO,
+            Some(node) if in_blocks => sweep.block_sum(node) as i32,
+            Some(node) => sweep.totals[node.at()] as i32,
+            None => NO,
         });
         self.raws.resize_with(self.plan.scaled.len(), Vec::new);
         for (raw, (it, _)) in self.raws.iter_mut().zip(&self.plan.scaled) {

@@ -125,6 +125,7 @@ impl Decider {
         if !pod.shape().gates.is_empty() {
             return Decision::Gated;
         }
+        self.sweep = Sweep::default();
         self.sweep.decide(&self.profile, cluster, pod)
     }
 

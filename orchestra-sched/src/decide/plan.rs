@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cluster::{Cluster, Key};
 use crate::profile::Profile;
 use crate::rule::{Filter, Reads, Scale, Score};
-use crate::set::NodeSet;
+use crate::set::{NodeId, NodeSet};
 use crate::view::{NodeView, PodView};
 
 /// The rules of a profile, by how long their answers for a class hold.
@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) loose_scores: Vec<(Arc<dyn Score>, i64)>,
     /// What all nodes have, whatever is said of them.
     pub(crate) constant: i64,
+    /// Whether no filter looks beyond the node that it is asked about.
+    pub(crate) is_local: bool,
 }
 
 /// A filter, or what it says by some keys.
@@ -75,7 +77,8 @@ enum Holds {
 
 impl Plan {
     pub(crate) fn new(profile: &Profile, cluster: &Cluster, pod: &PodView) -> Self {
-        let mut plan = Self::default();
+        let is_local = |filter: &Arc<dyn Filter>| filter.reads(pod, cluster) == Reads::Node;
+        let mut plan = Self { is_local: profile.filters().iter().all(is_local), ..Self::default() };
         for filter in profile.filters() {
             match holds(filter.reads(pod, cluster), cluster) {
                 Holds::Node => plan.filters.push(Part::whole(filter)),
@@ -115,6 +118,14 @@ impl Plan {
     /// Whether what is kept, and a look at each group, is all it takes.
     pub(crate) fn is_quick(&self) -> bool {
         self.scaled.is_empty() && self.loose_filters.is_empty() && self.loose_scores.is_empty()
+    }
+
+    /// Whether a pod fits on a node, as far as those filters go whose answers hold until the node changes;
+    /// also beside those who are nominated there.
+    pub(crate) fn fits(&self, cluster: &Cluster, pod: &PodView, node: NodeId) -> bool {
+        let fit = |view: &NodeView<'_>| self.filters.iter().all(|filter| filter.fits(pod, view));
+        let view = cluster.at(node);
+        fit(&view) && cluster.kept(pod, node).is_none_or(|kept| fit(&view.with(&kept)))
     }
 
     /// What changes when answers that are kept do not hold any more, though no node has changed.

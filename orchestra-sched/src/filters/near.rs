@@ -1,4 +1,4 @@
-use crate::cluster::{Class, Key, NOWHERE};
+use crate::cluster::{Class, Domain, Key, NOWHERE, TallyId};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put where the pods are that it must be with, and where none are that it must not be with;
@@ -19,25 +19,23 @@ impl InterPodAffinity {
     /// Whether it can be there, by all keys or by one.
     fn judge(pod: &PodView, node: &NodeView<'_>, key: Option<Key>) -> Verdict {
         let (near, cluster) = (&pod.shape().near, node.cluster());
-        let at = |tally: &_| {
-            let tally = cluster.tally(*tally);
-            let counts = key.is_none_or(|key| key == tally.key);
-            counts.then(|| (tally, cluster.column(tally.key).domain(node.id())))
+        let at = |tally: &TallyId| {
+            let counts = key.is_none_or(|key| key == cluster.tally(*tally).key);
+            counts.then(|| node.count(*tally))
         };
         let mut alone = false;
-        for (tally, domain) in near.with.iter().filter_map(at) {
+        for (domain, count) in near.with.iter().filter_map(at) {
             if domain == NOWHERE {
                 return Verdict::never("node(s) didn't match pod affinity rules");
             }
-            alone |= tally.count(domain) <= 0;
+            alone |= count <= 0;
         }
         let meets_itself = || cluster.class(pod.class()).is_some_and(Class::meets_itself);
-        let is_first = || meets_itself() && near.with.iter().all(|tally| cluster.tally(*tally).total() <= 0);
+        let is_first = || meets_itself() && near.with.iter().all(|tally| node.total(*tally) <= 0);
         if alone && !is_first() {
             return Verdict::never("node(s) didn't match pod affinity rules");
         }
-        let is_with =
-            |(tally, domain): (&crate::cluster::Tally, _)| domain != NOWHERE && tally.count(domain) > 0;
+        let is_with = |(domain, count): (Domain, i64)| domain != NOWHERE && count > 0;
         if near.without.iter().filter_map(at).any(is_with) {
             return Verdict::no("node(s) didn't match pod anti-affinity rules");
         }

@@ -10,8 +10,7 @@ impl Filter for NodePorts {
     }
 
     fn filter(&self, pod: &PodView, node: &NodeView<'_>) -> Verdict {
-        let taken = node.cluster().taken_ports(node.id());
-        if pod.shape().ports.iter().any(|port| taken.iter().any(|taken| taken.conflicts_with(port))) {
+        if pod.shape().ports.iter().any(|port| node.taken_ports().any(|taken| taken.conflicts_with(port))) {
             return Verdict::no("node(s) didn't have free ports for the requested pod ports");
         }
         Verdict::Fits

@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 
-use crate::cluster::Dim;
-use crate::rule::{Missing, Reason, Rejection};
-use crate::set::WORD;
+use crate::cluster::{Dim, Nodes};
+use crate::rule::{BLOCK, Missing, Reason, Rejection};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put on a node that has enough left of everything that it asks for, and room for one pod more.
@@ -56,6 +55,10 @@ impl Filter for NodeResourcesFit {
         }
     }
 
+    fn filter_block(&self, pod: &PodView, cluster: &Cluster, block: usize) -> Option<u64> {
+        Some(if pod.shape().ask.is_too_much { 0 } else { fitting(pod, cluster, block) })
+    }
+
     fn reads(&self, _: &PodView, _: &Cluster) -> Reads {
         Reads::Node
     }
@@ -63,15 +66,24 @@ impl Filter for NodeResourcesFit {
 
 /// Which of 64 nodes have enough left. The columns are compared several nodes at a time.
 fn fitting(pod: &PodView, cluster: &Cluster, word: usize) -> u64 {
-    let mut slack = [f64::INFINITY; WORD];
+    let mut slack = [f64::INFINITY; BLOCK];
+    let lesser = |one: f64, other: f64| if one < other { one } else { other };
     for (dim, asked) in NodeResourcesFit::asks(pod) {
-        let (asked, nodes) = (asked as f64, word * WORD..(word + 1) * WORD);
-        let columns = (cluster.allocatable(dim).get(nodes.clone()), cluster.taken(dim).get(nodes));
-        let (Some(allocatable), Some(taken)) = columns else { return 0 };
-        for ((slack, allocatable), taken) in slack.iter_mut().zip(allocatable).zip(taken) {
-            let left = allocatable - taken - asked;
-            *slack = if left < *slack { left } else { *slack };
+        let asked = asked as f64;
+        let allocatable = Nodes::block(cluster.allocatable(dim), word);
+        let taken = Nodes::block(cluster.taken(dim), word);
+        for at in 0..BLOCK {
+            slack[at] = lesser(allocatable[at] - taken[at] - asked, slack[at]);
         }
+    }
+    let mut least = [0.0; 8];
+    for lane in slack.as_chunks::<8>().0 {
+        for (least, slack) in least.iter_mut().zip(lane) {
+            *least = lesser(*slack, *least);
+        }
+    }
+    if least == [0.0; 8] {
+        return u64::MAX; // as mostly
     }
     let mut bits = 0;
     for (at, slack) in slack.iter().enumerate() {

@@ -7,9 +7,8 @@ use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 pub struct PodTopologySpread;
 
 /// How many pods the emptiest domain has; none, where there are fewer domains than there should be.
-fn least(spread: &Spread, cluster: &Cluster) -> i64 {
-    let tally = cluster.tally(spread.tally);
-    if tally.domains() < spread.least_domains { 0 } else { tally.least() }
+fn least(spread: &Spread, cluster: &Cluster, least: impl FnOnce() -> i64) -> i64 {
+    if cluster.tally(spread.tally).domains() < spread.least_domains { 0 } else { least() }
 }
 
 /// Whether it can be there, by all keys or by one.
@@ -22,8 +21,8 @@ fn judge(pod: &PodView, node: &NodeView<'_>, key: Option<Key>) -> Verdict {
             let text = "node(s) didn't match pod topology spread constraints (missing required label)";
             return Verdict::never(text);
         }
-        let then = cluster.tally(spread.tally).count(domain) + i64::from(spread.is_meant);
-        if then - least(spread, cluster) > spread.skew {
+        let then = node.count(spread.tally).1 + i64::from(spread.is_meant);
+        if then - least(spread, cluster, || node.least(spread.tally)) > spread.skew {
             return Verdict::no("node(s) didn't match pod topology spread constraints");
         }
     }
@@ -54,7 +53,8 @@ impl Filter for PodTopologySpread {
     }
 
     fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {
-        let leasts = pod.shape().hard.iter().map(|spread| least(spread, cluster) as u64);
+        let least = |spread: &Spread| least(spread, cluster, || cluster.tally(spread.tally).least());
+        let leasts = pod.shape().hard.iter().map(|spread| least(spread) as u64);
         leasts.fold(0, |all, least| crate::hash::mix(all) ^ least)
     }
 }

@@ -111,7 +111,7 @@ impl Scheduler {
         Self {
             settings: Settings::default(),
             profiles: vec![Profile::default()],
-            preempt: Box::new(LeastImportant),
+            preempt: Box::new(LeastImportant::default()),
             work: Work::new(name.into()),
         }
     }
@@ -162,6 +162,7 @@ impl Part for Scheduler {
     }
 
     fn begin(&mut self, now: Now, cache: &Cache) {
+        self.preempt.forget();
         self.work = Work::new(self.work.name.clone()).with(&self.settings, &self.profiles);
         self.work.see_all(now, cache);
     }

@@ -1,7 +1,8 @@
 use orchestra_core::object::Str;
 
-use crate::cluster::Dim;
-use crate::{BEST, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
+use super::whole;
+use crate::cluster::{Dim, Nodes};
+use crate::{BEST, BLOCK, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
 
 /// The more evenly a node's resources would be used, the better: by the standard deviation of the shares
 /// that would be taken.
@@ -36,6 +37,15 @@ impl NodeResourcesBalancedAllocation {
 fn share(taken: f64, allocatable: f64) -> f64 {
     let share = taken / allocatable;
     if share > 1.0 { 1.0 } else { share }
+}
+
+/// How evenly processor time and memory would be taken.
+#[inline]
+fn balance(cpu: f64, all_cpu: f64, memory: f64, all_memory: f64) -> f64 {
+    let (one, other) = (share(cpu, all_cpu), share(memory, all_memory));
+    let balance = (1.0 - ((one - other) / 2.0).abs()) * BEST as f64;
+    // Of one share, or none, the deviation is nothing.
+    if all_cpu > 0.0 && all_memory > 0.0 { whole(balance) } else { BEST as f64 }
 }
 
 /// The standard deviation. That of two is half of their difference, which rounds less.
@@ -84,12 +94,30 @@ impl Score for NodeResourcesBalancedAllocation {
         let cpus = cluster.taken(Dim::CPU).iter().zip(cluster.allocatable(Dim::CPU));
         let memories = cluster.taken(Dim::MEMORY).iter().zip(cluster.allocatable(Dim::MEMORY));
         for (out, ((cpus, all_cpus), (memories, all_memories))) in out.iter_mut().zip(cpus.zip(memories)) {
-            let (one, other) = (share(cpus + cpu, *all_cpus), share(memories + memory, *all_memories));
-            let balance = (1.0 - ((one - other) / 2.0).abs()) * BEST as f64;
-            // Of one share, or none, the deviation is nothing.
-            let both = *all_cpus > 0.0 && *all_memories > 0.0;
-            *out = i64::from(if both { balance } else { BEST as f64 } as i32);
+            *out = balance(cpus + cpu, *all_cpus, memories + memory, *all_memories) as i64;
         }
+    }
+
+    fn add_block(
+        &self,
+        pod: &PodView,
+        cluster: &Cluster,
+        block: usize,
+        times: f64,
+        out: &mut [f64; BLOCK],
+    ) -> bool {
+        if !self.is_usual() {
+            return false;
+        }
+        let (cpu, memory) = (pod.request(Dim::CPU) as f64, pod.request(Dim::MEMORY) as f64);
+        let cpus = Nodes::block(cluster.taken(Dim::CPU), block);
+        let memories = Nodes::block(cluster.taken(Dim::MEMORY), block);
+        let all_cpus = Nodes::block(cluster.allocatable(Dim::CPU), block);
+        let all_memories = Nodes::block(cluster.allocatable(Dim::MEMORY), block);
+        for at in 0..BLOCK {
+            out[at] += times * balance(cpus[at] + cpu, all_cpus[at], memories[at] + memory, all_memories[at]);
+        }
+        true
     }
 
     fn scale(&self) -> Scale {

@@ -1,7 +1,8 @@
 use orchestra_core::object::Str;
 
-use crate::cluster::Dim;
-use crate::{BEST, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
+use super::whole;
+use crate::cluster::{Dim, Nodes};
+use crate::{BEST, BLOCK, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
 
 /// How full a node would be decides: the emptiest is best, or the fullest, or as a curve says.
 ///
@@ -135,8 +136,31 @@ impl Score for NodeResourcesFit {
         let cpus = columns.presumed_cpu.iter().zip(cpus);
         let memories = columns.presumed_memory.iter().zip(memories);
         for (out, ((cpus, all_cpus), (memories, all_memories))) in out.iter_mut().zip(cpus.zip(memories)) {
-            *out = i64::from(left(cpus + cpu, *all_cpus, memories + memory, *all_memories));
+            *out = left(cpus + cpu, *all_cpus, memories + memory, *all_memories) as i64;
         }
+    }
+
+    fn add_block(
+        &self,
+        pod: &PodView,
+        cluster: &Cluster,
+        block: usize,
+        times: f64,
+        out: &mut [f64; BLOCK],
+    ) -> bool {
+        if !self.is_usual() {
+            return false;
+        }
+        let (columns, ask) = (cluster.columns(), &pod.shape().ask);
+        let (cpu, memory) = (ask.cpu as f64, ask.memory as f64);
+        let cpus = Nodes::block(&columns.presumed_cpu, block);
+        let memories = Nodes::block(&columns.presumed_memory, block);
+        let all_cpus = Nodes::block(cluster.allocatable(Dim::CPU), block);
+        let all_memories = Nodes::block(cluster.allocatable(Dim::MEMORY), block);
+        for at in 0..BLOCK {
+            out[at] += times * left(cpus[at] + cpu, all_cpus[at], memories[at] + memory, all_memories[at]);
+        }
+        true
     }
 
     fn scale(&self) -> Scale {
@@ -151,12 +175,10 @@ impl Score for NodeResourcesFit {
 /// The mean of what is left of processor time and of memory, in whole percents, as whole numbers would
 /// give it: a quotient of two whole numbers below 2⁵³ is rounded to a whole number only if it is one, as
 /// long as the divisor is below 2⁴⁶.
-fn left(cpu: f64, all_cpu: f64, memory: f64, all_memory: f64) -> i32 {
-    let part = |taken: f64, all: f64| {
-        let left = if taken > all { 0.0 } else { all - taken };
-        let all = if all == 0.0 { 1.0 } else { all };
-        (left * BEST as f64 / all) as i32
-    };
-    let sum = part(cpu, all_cpu) + part(memory, all_memory);
-    if all_cpu > 0.0 && all_memory > 0.0 { sum / 2 } else { sum }
+#[inline]
+fn left(cpu: f64, all_cpu: f64, memory: f64, all_memory: f64) -> f64 {
+    let greater = |one: f64, other: f64| if one > other { one } else { other };
+    let part = |taken: f64, all: f64| whole(greater(all - taken, 0.0) * BEST as f64 / greater(all, 1.0));
+    let share = if all_cpu > 0.0 && all_memory > 0.0 { 0.5 } else { 1.0 };
+    whole((part(cpu, all_cpu) + part(memory, all_memory)) * share)
 }

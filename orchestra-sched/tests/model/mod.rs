@@ -264,7 +264,8 @@ impl World {
 
     /// Every placed pod and its node; a pod whose node is not there is not seen.
     fn running(&self) -> impl Iterator<Item = (&Node, &Pod)> {
-        self.nodes.iter().flat_map(|node| self.pods_on(node).map(move |pod| (node, pod)))
+        let nodes: BTreeMap<&Str, &Node> = self.nodes.iter().map(|node| (node.name(), node)).collect();
+        self.placed.iter().filter_map(move |pod| Some((*nodes.get(&pod.spec.node_name)?, pod)))
     }
 
     /// The labels of a namespace; none when it is not there.
