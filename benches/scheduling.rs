@@ -3,6 +3,8 @@
 
 #[path = "harness/mod.rs"]
 mod harness;
+#[path = "scheduling/whole.rs"]
+mod whole;
 #[path = "scheduling/workload.rs"]
 mod workload;
 
@@ -20,6 +22,7 @@ fn main() -> std::io::Result<()> {
             algo(&mut bench, workload, nodes);
         }
     }
+    whole::all(&mut bench);
     bench.finish()
 }
 
