@@ -76,8 +76,8 @@
 //!
 //! # What is not there yet
 //!
-//! A placer that looks ahead, volumes, data locality, deadlines, cost, shares
-//! between queues, and gangs that are larger than a transaction. Rules see what pods and nodes *say*, not what runs.
+//! A placer that looks ahead, volumes, data locality, deadlines, cost, and shares between queues. Rules see
+//! what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
