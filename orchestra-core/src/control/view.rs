@@ -13,7 +13,7 @@ use super::place::{Atlas, within};
 use super::reads::{Need, Notes, Reads, Selection};
 use super::table::Table;
 use super::{Cache, Now, Random, Watched};
-use crate::client::ObjectName;
+use crate::client::{DEFAULT_NAMESPACE, ObjectName};
 use crate::kinds::Pod;
 use crate::object::{MicroTime, Operator, Requirement, Resource, Revision, Selector, Str, Timestamp, Uid};
 use crate::store::Key;
@@ -73,10 +73,15 @@ impl<'a> View<'a> {
     }
 
     /// An object by its name, in the namespace of the object that is reconciled; one of the cluster if
-    /// its kind has no namespaces.
+    /// its kind has no namespaces. For an object of the cluster that is the
+    /// [default namespace](crate::client::DEFAULT_NAMESPACE), into which what it makes without one goes, too.
     #[must_use]
     pub fn get<R: Resource>(&self, name: &str) -> Option<&'a R> {
-        self.get_in(self.subject.namespace, name)
+        let namespace = match self.subject.namespace {
+            "" => DEFAULT_NAMESPACE,
+            namespace => namespace,
+        };
+        self.get_in(namespace, name)
     }
 
     /// An object by its namespace and name. For a kind that has no namespaces the namespace is ignored.

@@ -10,3 +10,4 @@ mod places;
 mod runs;
 mod site;
 mod unruly;
+mod wakes;

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orchestra_core::client::{Delete, ObjectName, Query};
-use orchestra_core::control::{Controller, Effect, Manager, Now, Plan, View, Watches};
+use orchestra_core::control::{
+    Controller, Effect, EffectPhase, EffectRequest, Manager, Now, Plan, View, Watches,
+};
 use orchestra_core::kinds::{ConfigMap, Namespace, Secret};
 use orchestra_core::object::Spec;
 use orchestra_core::store::MemoryStore;
 use orchestra_core::store::layers::{Faults, Faulty};
+
+use tokio::sync::Notify;
 
 use super::gate::Gate;
 use super::site::{Site, SiteSpec, client, controller, pages, start, until};
@@ -268,4 +272,47 @@ async fn a_handler_that_never_ends_is_stopped() {
     client(&store).apply(Site::new("blog").spec(SiteSpec { pages: 0 })).await.unwrap();
     in_time("it is called again", || async { calls.load(Ordering::SeqCst) > 1 }).await;
     assert!(running.counters().trouble("EffectFailed") > 0);
+}
+
+/// What a handler that is under way at the end has done is written down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_is_lost_at_the_end() {
+    for _ in 0..30 {
+        let store = MemoryStore::new();
+        let (called, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (calls, until_then) = (called.clone(), release.clone());
+        let handler = move |_| {
+            calls.notify_one();
+            let released = until_then.clone();
+            async move {
+                released.notified().await;
+                Ok(serde_json::json!("done"))
+            }
+        };
+        let manager = Manager::new(store.clone()).controller(Controller::new("asks", asks));
+        let running = manager.handler("sleep", handler).start().await;
+        client(&store).apply(Site::new("blog").spec(SiteSpec { pages: 0 })).await.unwrap();
+        called.notified().await;
+        release.notify_one();
+        assert!(running.shutdown(Duration::from_secs(20)).await);
+        let requests = client(&store).list::<EffectRequest>(&Query::all()).await.unwrap();
+        assert_eq!(requests.items[0].status.phase, EffectPhase::Done);
+    }
+}
+
+/// What does not come to an end within the limit is not called finished.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_finished_is_said() {
+    let store = MemoryStore::new();
+    let called = Arc::new(Notify::new());
+    let calls = called.clone();
+    let handler = move |_| {
+        calls.notify_one();
+        std::future::pending()
+    };
+    let manager = Manager::new(store.clone()).controller(Controller::new("asks", asks));
+    let running = manager.handler("sleep", handler).start().await;
+    client(&store).apply(Site::new("blog").spec(SiteSpec { pages: 0 })).await.unwrap();
+    called.notified().await;
+    assert!(!running.shutdown(Duration::from_secs(5)).await);
 }

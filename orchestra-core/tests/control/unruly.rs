@@ -1,10 +1,12 @@
 //! Reconcilers that misbehave: each is found, named, bounded, and the rest goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use orchestra_core::control::{Controller, Note, Plan, View};
 use orchestra_core::kinds::{ConfigMap, Event};
+use orchestra_core::object::MicroTime;
 
 use super::desk::Desk;
 use super::site::{Site, SiteSpec, controller};
@@ -161,5 +163,22 @@ fn one_that_asks_for_what_cannot_be() {
     desk.settle();
     assert_eq!(desk.troubles("StepFailed"), 1);
     assert!(told(&desk, "StepFailed").unwrap().spec.message.contains("not a label!"));
+    others_go_on(&mut desk);
+}
+
+/// "At once" and "at a time that is over" are soon enough, and not for ever.
+#[test]
+fn one_that_wants_to_be_looked_at_at_once() {
+    let looks = Arc::new(AtomicU64::new(0));
+    let counted = looks.clone();
+    let mut desk = desk(Controller::of::<Site>("eager", move |_, world| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Plan::new()
+            .after(Duration::ZERO)
+            .at(MicroTime::from_unix_micros((world.now().unix() - 1) * 1_000_000))
+    }));
+    desk.pass(Duration::from_secs(60));
+    let looks = looks.load(Ordering::Relaxed);
+    assert!((100..=620).contains(&looks), "{looks}");
     others_go_on(&mut desk);
 }

@@ -43,6 +43,10 @@ pub(super) enum Look {
     Trouble(Trouble),
 }
 
+/// How soon an object is looked at again at the earliest for which nothing happens, whatever its plan says: what asks
+/// to be looked at at once, or at a time that is over, would be looked at for ever.
+pub(crate) const LEAST_WAIT: Duration = Duration::from_millis(100);
+
 impl Kernel {
     pub(super) fn turn(&mut self, now: Now, cache: &Cache) -> Vec<Output> {
         let mut outputs = Vec::new();
@@ -145,6 +149,7 @@ impl Kernel {
         });
         let draft = plan.map(|plan| {
             let again = [duty.resync(), plan.look_again(now)].into_iter().flatten().min();
+            let again = again.map(|wait| wait.max(LEAST_WAIT));
             let notes: Vec<Noted> = plan.notes().to_vec();
             let going = metadata.is_deleting().then_some(&metadata.uid);
             (Draft::of(plan, again, memory, going, &view, &mut made), notes)

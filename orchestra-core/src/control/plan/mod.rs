@@ -123,7 +123,8 @@ impl Plan {
         Self::default()
     }
 
-    /// Looks again after so long a time, though nothing happens. Of several, the earliest counts.
+    /// Looks again after so long a time, though nothing happens. Of several, the earliest counts; a tenth of a second
+    /// is the least.
     pub fn after(mut self, wait: Duration) -> Self {
         self.after = Some(self.after.map_or(wait, |before| before.min(wait)));
         self

@@ -616,14 +616,16 @@ impl Driver {
     async fn finish(mut self, limit: Duration, told: &mut mpsc::Receiver<Event>) -> bool {
         let until = Instant::now() + limit;
         let mut finished = true;
-        while !self.tasks.is_empty() {
+        // What a task has to say it says before it ends.
+        while !(self.tasks.is_empty() && told.is_empty()) {
             tokio::select! {
-                _ = self.tasks.join_next() => {}
+                biased;
                 Some(event) = told.recv() => if let Event::Answered(call, answer) = event {
                     // What was done in the world outside is written down yet.
                     let outputs = self.kernel.handle(self.hands.now(), Input::Answered(call, answer));
                     self.perform(outputs);
                 },
+                Some(_) = self.tasks.join_next() => {}
                 () = tokio::time::sleep_until(until) => {
                     finished = false;
                     break;
