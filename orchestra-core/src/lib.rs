@@ -4,6 +4,7 @@
 //! - [`kinds`]: the built-in kinds, those of the Kubernetes API.
 //! - [`client`]: objects in a store: typed reading, writing, applying and watching.
 //! - [`clock`]: time and ids as parts.
+//! - [`control`]: reconcilers as functions, the kernel that runs them, election, effects.
 //! - [`store`]: where the parts of an orchestrator meet: the trait, and what implements it.
 //! - [`manifest`]: YAML and JSON, read with precise errors and written back.
 //!

@@ -99,8 +99,9 @@ impl Simulation {
         }
     }
 
-    /// Adds a controller to the control machines. What its reconciler has captured outlives a crash:
-    /// see [`controller_with`](Self::controller_with).
+    /// Adds a controller to the control machines. What its reconciler has captured outlives a crash, and all
+    /// machines and runs share it, so that nothing is found that comes of its being lost: whoever captures
+    /// more than constants takes [`controller_with`](Self::controller_with).
     #[must_use]
     pub fn controller(self, controller: Controller) -> Self {
         self.controller_with(move || controller.clone())

@@ -257,7 +257,8 @@ impl<'a> View<'a> {
         self.cache.kinds().find(is_it)
     }
 
-    /// What time it is, to the second.
+    /// What time it is, to the second. That time passes wakes nobody: [`Plan::at`](super::Plan::at) and
+    /// [`after`](super::Plan::after) do.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now.wall.into()
@@ -280,7 +281,8 @@ impl<'a> View<'a> {
     ///
     /// The same slot of the same object has the same name whenever it is asked for, so that what is
     /// created under it is created once. Another object that takes the name later has other names for
-    /// its slots, so that it does not meet what the first one left behind.
+    /// its slots, so that it does not meet what the first one left behind. Controllers of one kind share their
+    /// slots: let their names differ.
     #[must_use]
     pub fn name(&self, slot: impl fmt::Display) -> Str {
         // Kubernetes' letters, which spell no words and are not mistaken for one another.
