@@ -38,6 +38,9 @@
 //! A [`Filter`] says where a pod can be, a [`Score`] where it is best. A few lines are enough: the pod and
 //! one node at a time. See there for how a rule says that it can be asked less often, or looks at columns.
 //!
+//! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
+//! [its limits](filters::CostLimits), and [packing](scores::BestFit); a profile that wants them names them.
+//!
 //! # How a decision is fast and still exact
 //!
 //! Pods that ask the same are of one *class*, found when the pod is first [seen](Cluster::view). What the
@@ -65,18 +68,20 @@
 //! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
 //! the same for what is not there cost as much as one.
 //!
+//! By [`PrioritySort`] the more important are first; by [`EarliestDeadline`] those of them that must start first.
+//!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
 //! [`Cluster::nominate`] keeps the room that they leave. Pods that are of use together only are placed by
 //! [`all_or_none`].
 //!
 //! # What is not there yet
 //!
-//! A placer that looks ahead, volumes, data locality, deadlines, cost, shares
-//! between queues, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
+//! Volumes, and what binds pods in a store. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cluster;
+mod deadline;
 mod decide;
 mod explain;
 pub mod filters;
@@ -92,6 +97,7 @@ mod set;
 mod view;
 
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
+pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use gang::{Together, all_or_none};
