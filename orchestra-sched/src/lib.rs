@@ -38,6 +38,8 @@
 //! A [`Filter`] says where a pod can be, a [`Score`] where it is best. A few lines are enough: the pod and
 //! one node at a time. See there for how a rule says that it can be asked less often, or looks at columns.
 //!
+//! [`Profiles`] are read from files such as Kubernetes' scheduler has, where [`Rules`] says what names stand for.
+//!
 //! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
 //! [its limits](filters::CostLimits), and [packing](scores::BestFit); a profile that wants them names them.
 //!
@@ -90,8 +92,10 @@ mod hash;
 mod placer;
 mod preempt;
 mod profile;
+mod profiles;
 mod queue;
 mod rule;
+mod rules;
 pub mod scores;
 mod set;
 mod view;
@@ -104,7 +108,9 @@ pub use gang::{Together, all_or_none};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
+pub use profiles::{MOST_ERRORS, MOST_PROFILES, Profiles};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rule::{BEST, BLOCK, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
+pub use rules::{Args, Rules};
 pub use set::{NodeId, NodeSet};
 pub use view::{NodeView, PodView};
