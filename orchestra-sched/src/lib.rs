@@ -73,8 +73,9 @@
 //! By [`PrioritySort`] the more important are first; by [`EarliestDeadline`] those of them that must start first.
 //!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
-//! [`Cluster::nominate`] keeps the room that they leave. Pods that are of use together only are placed by
-//! [`all_or_none`].
+//! [`Cluster::nominate`] keeps the room that they leave.
+//! What runs already may be better off elsewhere: [`rebalance`] says which moves would help.
+//! Pods that are of use together only are placed by [`all_or_none`].
 //!
 //! # What is not there yet
 //!
@@ -87,6 +88,7 @@ mod deadline;
 mod decide;
 mod explain;
 pub mod filters;
+mod fits;
 mod gang;
 mod hash;
 mod placer;
@@ -94,6 +96,7 @@ mod preempt;
 mod profile;
 mod profiles;
 mod queue;
+mod rebalance;
 mod rule;
 mod rules;
 pub mod scores;
@@ -110,6 +113,7 @@ pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
 pub use profiles::{MOST_ERRORS, MOST_PROFILES, Profiles};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
+pub use rebalance::{Emptying, Evenness, MOST_LOOKS, Movable, Move, Objective, rebalance};
 pub use rule::{BEST, BLOCK, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
 pub use rules::{Args, Rules};
 pub use set::{NodeId, NodeSet};
