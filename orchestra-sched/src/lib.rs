@@ -74,6 +74,7 @@
 //!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
 //! [`Cluster::nominate`] keeps the room that they leave.
+//! [`Packer`] places a whole batch so that as many as possible have a place.
 //! What runs already may be better off elsewhere: [`rebalance`] says which moves would help.
 //! Pods that are of use together only are placed by [`all_or_none`].
 //!
@@ -91,6 +92,7 @@ pub mod filters;
 mod fits;
 mod gang;
 mod hash;
+mod packer;
 mod placer;
 mod preempt;
 mod profile;
@@ -108,6 +110,7 @@ pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use gang::{Together, all_or_none};
+pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
