@@ -72,6 +72,9 @@
 //!
 //! By [`PrioritySort`] the more important are first; by [`EarliestDeadline`] those of them that must start first.
 //!
+//! Where several share a cluster, [`Shares`] says whose turn it is, by dominant resource fairness, and who is over its
+//! quota; a [`FairQueue`] pops by it.
+//!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
 //! [`Cluster::nominate`] keeps the room that they leave.
 //! [`Packer`] places a whole batch so that as many as possible have a place.
@@ -88,6 +91,7 @@ mod cluster;
 mod deadline;
 mod decide;
 mod explain;
+mod fair;
 pub mod filters;
 mod fits;
 mod gang;
@@ -109,6 +113,7 @@ pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
+pub use fair::{FairQueue, FairTicket, MOST_QUEUE_WEIGHT, Shares};
 pub use gang::{Together, all_or_none};
 pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
