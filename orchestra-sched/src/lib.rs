@@ -38,6 +38,8 @@
 //! A [`Filter`] says where a pod can be, a [`Score`] where it is best. A few lines are enough: the pod and
 //! one node at a time. See there for how a rule says that it can be asked less often, or looks at columns.
 //!
+//! A rule that panics stops nobody: the nodes about which it does are rejected, and that is the reason.
+//!
 //! [`Profiles`] are read from files such as Kubernetes' scheduler has, where [`Rules`] says what names stand for.
 //!
 //! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
@@ -88,6 +90,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cluster;
+mod contain;
 mod deadline;
 mod decide;
 mod explain;

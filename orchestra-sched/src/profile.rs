@@ -95,6 +95,12 @@ impl Profile {
         self.with_score(Arc::new(rule), weight)
     }
 
+    /// Adds a filter at the end, also beside one of the same name.
+    pub(crate) fn also_filter(mut self, rule: Arc<dyn Filter>) -> Self {
+        self.filters.push(rule);
+        self
+    }
+
     pub(crate) fn with_score(mut self, rule: Arc<dyn Score>, weight: i64) -> Self {
         let rule = Weighted { rule, weight: weight.clamp(0, MOST_WEIGHT) };
         match self.scores.iter_mut().find(|it| it.rule.name() == rule.rule.name()) {
