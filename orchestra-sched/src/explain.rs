@@ -7,6 +7,7 @@ use std::fmt;
 use orchestra_core::object::Str;
 
 use crate::cluster::Cluster;
+use crate::contain::contained;
 use crate::decide::{Decider, Decision};
 use crate::profile::Profile;
 use crate::rule::{Missing, Only, Reason, Rejection, Scale, Verdict};
@@ -64,7 +65,8 @@ impl Decider {
     /// found anew.
     pub fn explain(&mut self, cluster: &Cluster, pod: &PodView) -> Explanation {
         let decision = self.decide_anew(cluster, pod);
-        Explanation::of(self.profile(), cluster, pod, decision)
+        contained(|| Explanation::of(self.profile(), cluster, pod, decision))
+            .unwrap_or_else(|_| Explanation::of(&self.profile().contained(), cluster, pod, decision))
     }
 }
 

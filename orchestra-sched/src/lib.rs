@@ -38,6 +38,13 @@
 //! A [`Filter`] says where a pod can be, a [`Score`] where it is best. A few lines are enough: the pod and
 //! one node at a time. See there for how a rule says that it can be asked less often, or looks at columns.
 //!
+//! A rule that panics stops nobody: the nodes about which it does are rejected, and that is the reason.
+//!
+//! [`Profiles`] are read from files such as Kubernetes' scheduler has, where [`Rules`] says what names stand for.
+//!
+//! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
+//! [its limits](filters::CostLimits), and [packing](scores::BestFit); a profile that wants them names them.
+//!
 //! # How a decision is fast and still exact
 //!
 //! Pods that ask the same are of one *class*, found when the pod is first [seen](Cluster::view). What the
@@ -65,9 +72,16 @@
 //! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
 //! the same for what is not there cost as much as one.
 //!
+//! By [`PrioritySort`] the more important are first; by [`EarliestDeadline`] those of them that must start first.
+//!
+//! Where several share a cluster, [`Shares`] says whose turn it is, by dominant resource fairness, and who is over its
+//! quota; a [`FairQueue`] pops by it.
+//!
 //! A pod that fits nowhere may be more important than others: [`Preempt`] says who has to go for it, and
-//! [`Cluster::nominate`] keeps the room that they leave. Pods that are of use together only are placed by
-//! [`all_or_none`].
+//! [`Cluster::nominate`] keeps the room that they leave.
+//! [`Packer`] places a whole batch so that as many as possible have a place.
+//! What runs already may be better off elsewhere: [`rebalance`] says which moves would help.
+//! Pods that are of use together only are placed by [`all_or_none`].
 //!
 //! # In a store
 //!
@@ -76,36 +90,50 @@
 //!
 //! # What is not there yet
 //!
-//! A placer that looks ahead, volumes, data locality, deadlines, cost, and shares between queues. Rules see
+//! Volumes; the scheduler in a store does not use deadlines, shares or placers yet, which stand beside it. Rules see
 //! what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cluster;
+mod contain;
+mod deadline;
 mod decide;
 mod explain;
+mod fair;
 pub mod filters;
+mod fits;
 mod gang;
 mod hash;
 pub mod machine;
+mod packer;
 mod placer;
 mod preempt;
 mod profile;
+mod profiles;
 mod queue;
+mod rebalance;
 mod rule;
+mod rules;
 pub mod scores;
 mod set;
 mod view;
 
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
+pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
+pub use fair::{FairQueue, FairTicket, MOST_QUEUE_WEIGHT, Shares};
 pub use gang::{Together, all_or_none};
 pub use machine::{Ledger, Scheduler};
+pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
 pub use profile::{MOST_WEIGHT, Profile};
+pub use profiles::{MOST_ERRORS, MOST_PROFILES, Profiles};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
+pub use rebalance::{Emptying, Evenness, MOST_LOOKS, Movable, Move, Objective, rebalance};
 pub use rule::{BEST, BLOCK, Filter, Missing, Only, Reads, Reason, Rejection, Scale, Score, Verdict};
+pub use rules::{Args, Rules};
 pub use set::{NodeId, NodeSet};
 pub use view::{NodeView, PodView};

@@ -76,8 +76,11 @@ impl Profile {
 
     /// Adds a filter, in the place of one of the same name, or at the end.
     #[must_use]
-    pub fn filter(mut self, rule: impl Filter + 'static) -> Self {
-        let rule: Arc<dyn Filter> = Arc::new(rule);
+    pub fn filter(self, rule: impl Filter + 'static) -> Self {
+        self.with_filter(Arc::new(rule))
+    }
+
+    pub(crate) fn with_filter(mut self, rule: Arc<dyn Filter>) -> Self {
         match self.filters.iter_mut().find(|it| it.name() == rule.name()) {
             Some(old) => *old = rule,
             None => self.filters.push(rule),
@@ -88,8 +91,18 @@ impl Profile {
     /// Adds a score, in the place of one of the same name, or at the end. It counts 0 to
     /// [`MOST_WEIGHT`] times what it says.
     #[must_use]
-    pub fn score(mut self, rule: impl Score + 'static, weight: i64) -> Self {
-        let rule = Weighted { rule: Arc::new(rule), weight: weight.clamp(0, MOST_WEIGHT) };
+    pub fn score(self, rule: impl Score + 'static, weight: i64) -> Self {
+        self.with_score(Arc::new(rule), weight)
+    }
+
+    /// Adds a filter at the end, also beside one of the same name.
+    pub(crate) fn also_filter(mut self, rule: Arc<dyn Filter>) -> Self {
+        self.filters.push(rule);
+        self
+    }
+
+    pub(crate) fn with_score(mut self, rule: Arc<dyn Score>, weight: i64) -> Self {
+        let rule = Weighted { rule, weight: weight.clamp(0, MOST_WEIGHT) };
         match self.scores.iter_mut().find(|it| it.rule.name() == rule.rule.name()) {
             Some(old) => *old = rule,
             None => self.scores.push(rule),
@@ -108,8 +121,16 @@ impl Profile {
 
     /// Takes out the filter and the score of a name.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub fn without(self, name: &str) -> Self {
+        self.without_filter(name).without_score(name)
+    }
+
+    pub(crate) fn without_filter(mut self, name: &str) -> Self {
         self.filters.retain(|it| it.name() != name);
+        self
+    }
+
+    pub(crate) fn without_score(mut self, name: &str) -> Self {
         self.scores.retain(|it| it.rule.name() != name);
         self
     }

@@ -293,9 +293,9 @@ impl Scale {
         match self {
             Self::Is | Self::Own => score,
             Self::Greatest if greatest == 0 => score,
-            Self::Greatest => score.saturating_mul(BEST) / greatest,
+            Self::Greatest => score.saturating_mul(BEST).saturating_div(greatest),
             Self::Least if greatest == 0 => BEST,
-            Self::Least => BEST - score.saturating_mul(BEST) / greatest,
+            Self::Least => BEST.saturating_sub(score.saturating_mul(BEST).saturating_div(greatest)),
             Self::Span if greatest <= least => 0,
             Self::Span => {
                 (BEST as f64 * (score.saturating_sub(least) as f64 / greatest.saturating_sub(least) as f64))

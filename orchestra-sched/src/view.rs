@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestra_core::kinds::Taint;
-use orchestra_core::object::{Map, Str};
+use orchestra_core::object::{Map, Str, Timestamp};
 
 use crate::cluster::{ClassId, Cluster, Dim, Domain, Kept, Port, Shape, TallyId};
 use crate::set::NodeId;
@@ -14,11 +14,12 @@ pub struct PodView {
     name: Str,
     class: ClassId,
     shape: Arc<Shape>,
+    created: Option<Timestamp>,
 }
 
 impl PodView {
-    pub(crate) fn new(name: Str, class: ClassId, shape: Arc<Shape>) -> Self {
-        Self { name, class, shape }
+    pub(crate) fn new(name: Str, class: ClassId, shape: Arc<Shape>, created: Option<Timestamp>) -> Self {
+        Self { name, class, shape, created }
     }
 
     /// Its name.
@@ -72,6 +73,18 @@ impl PodView {
     #[must_use]
     pub fn class(&self) -> ClassId {
         self.class
+    }
+
+    /// When it was created; nothing, as long as no store has it.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    /// The queue that it waits in, for fair shares; empty where it says none.
+    #[must_use]
+    pub fn queue(&self) -> &Str {
+        &self.shape.queue
     }
 
     pub(crate) fn shape(&self) -> &Arc<Shape> {

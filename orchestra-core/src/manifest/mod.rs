@@ -29,6 +29,7 @@
 //! # Ok::<_, orchestra_core::Error>(())
 //! ```
 
+mod config;
 mod decode;
 mod emit;
 mod json;
@@ -42,7 +43,9 @@ mod yaml;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use config::{read_as, value_as};
 pub use emit::to_yaml;
+pub use near::nearest;
 pub use read::{Document, Manifest, Notice, Reader, Severity};
 pub use registry::Registry;
 pub use tree::{Limits, Mark};

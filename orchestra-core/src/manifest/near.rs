@@ -1,7 +1,8 @@
 //! What somebody may have meant.
 
 /// The known word that is nearest to one that is not known, if any is near enough to be meant.
-pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let lower = word.to_lowercase();
     // A slip of the finger or two in a word that is long enough to tell.
     let tolerance = (word.chars().count() / 4).clamp(1, 3);

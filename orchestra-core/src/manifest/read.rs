@@ -102,7 +102,7 @@ impl<'r> Reader<'r> {
     #[must_use]
     pub fn read(&self, source: &str, text: impl AsRef<[u8]>) -> Manifest {
         let mut reading = Reading { reader: self, source: source.into(), documents: Vec::new(), number: 0 };
-        match self.decode_utf8(text.as_ref()) {
+        match utf8(text.as_ref(), &self.limits) {
             Ok(text) => reading.text(&text),
             Err(syntax) => reading.refuse(syntax),
         }
@@ -113,28 +113,29 @@ impl<'r> Reader<'r> {
         }
         Manifest { documents }
     }
+}
 
-    fn decode_utf8<'t>(&self, bytes: &'t [u8]) -> Result<Cow<'t, str>, Syntax> {
-        if bytes.len() > self.limits.bytes {
-            let (size, limit) = (bytes.len(), self.limits.bytes);
-            return Err(Syntax::new(
-                Mark { line: 1, column: 1 },
-                format!("{size} bytes, more than the limit of {limit}"),
-            )
-            .hint("split the file"));
-        }
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Cow::Borrowed(text)),
-            Err(error) => {
-                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
-                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-                let mark = Mark { line, column: u32::try_from(column).unwrap_or(u32::MAX) };
-                let syntax = Syntax::new(mark, "not text in UTF-8");
-                let wide = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-                Err(if wide { syntax.hint("it looks like UTF-16; save it as UTF-8") } else { syntax })
-            }
+/// The text that some bytes are.
+pub(super) fn utf8<'t>(bytes: &'t [u8], limits: &Limits) -> Result<Cow<'t, str>, Syntax> {
+    if bytes.len() > limits.bytes {
+        let (size, limit) = (bytes.len(), limits.bytes);
+        return Err(Syntax::new(
+            Mark { line: 1, column: 1 },
+            format!("{size} bytes, more than the limit of {limit}"),
+        )
+        .hint("split the file"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let mark = Mark { line, column: u32::try_from(column).unwrap_or(u32::MAX) };
+            let syntax = Syntax::new(mark, "not text in UTF-8");
+            let wide = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            Err(if wide { syntax.hint("it looks like UTF-16; save it as UTF-8") } else { syntax })
         }
     }
 }

@@ -14,7 +14,9 @@ use super::labels::{ITSELF, Key};
 use super::masks::{Condition, named};
 use super::shape::{Asking, Near, Shape, Spread, also, is_hard, ports, selector};
 use super::tallies::{Counted, PodSelector, Says, Tally, TallyId, Within};
+use crate::filters::cost_limits;
 use crate::hash::hash;
+use crate::scores::data;
 
 impl Cluster {
     /// The class of a pod that asks for a place.
@@ -75,6 +77,10 @@ impl Cluster {
             hard: Vec::new(),
             soft: Vec::new(),
             gates: spec.scheduling_gates.iter().map(|gate| gate.name.clone()).collect(),
+            data: data(spec),
+            cost_limits: cost_limits(spec),
+            deadline: spec.orchestra.as_ref().and_then(|it| it.deadline.clone()),
+            queue: spec.orchestra.as_ref().map(|it| it.queue.clone()).unwrap_or_default(),
         };
         shape.near = self.near(asking.pod, &shape);
         let constraints = &spec.topology_spread_constraints;

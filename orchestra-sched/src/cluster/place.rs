@@ -52,7 +52,7 @@ impl Cluster {
     pub fn view(&mut self, pod: &Pod) -> PodView {
         let class = self.class_of(pod);
         let shape = self.classes.get(class).map(|class| class.shape.clone()).unwrap_or_default();
-        PodView::new(pod.metadata.name.clone(), class, shape)
+        PodView::new(pod.metadata.name.clone(), class, shape, pod.metadata.creation_timestamp)
     }
 
     /// Takes a pod to be placed on a node, whatever is decided next.

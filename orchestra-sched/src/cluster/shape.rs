@@ -3,9 +3,9 @@
 use std::hash::{Hash, Hasher};
 
 use orchestra_core::kinds::{
-    Container, Pod, PodSpec, PodTerm, PreferredNodes, Protocol, Toleration, WhenUnsatisfiable,
+    Container, Deadline, Pod, PodSpec, PodTerm, PreferredNodes, Protocol, Toleration, WhenUnsatisfiable,
 };
-use orchestra_core::object::{Few, LabelSelector, Map, Operator, Requirement, Str};
+use orchestra_core::object::{Few, LabelSelector, Map, Operator, Quantity, Requirement, Str};
 
 use super::amounts::{Ask, Dim};
 use super::labels::Key;
@@ -38,6 +38,13 @@ pub(crate) struct Shape {
     pub(crate) hard: Vec<Spread>,
     pub(crate) soft: Vec<Spread>,
     pub(crate) gates: Vec<Str>,
+    /// The data sets that it reads: by which label a node says that it has one, and how much of it there is.
+    pub(crate) data: Vec<(Str, i64)>,
+    /// What its place may cost: by which label a node says it, the measure, the limit.
+    pub(crate) cost_limits: Vec<(Str, Str, Quantity)>,
+    /// How long after its creation it must have ended, and how long it runs.
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) queue: Str,
 }
 
 /// A port of the node that a pod wants for itself.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cluster::{ClassId, Cluster, Key};
+use crate::contain::contained;
 use crate::profile::Profile;
 use crate::set::NodeId;
 use crate::view::PodView;
@@ -95,7 +96,21 @@ impl Decider {
     }
 
     /// The best node for a pod. Nothing is changed by that: [`Cluster::assume`] places it.
+    ///
+    /// A node about which one of the rules panics is none where the pod fits; [`explain`](Self::explain) names the rule.
     pub fn decide(&mut self, cluster: &Cluster, pod: &PodView) -> Decision {
+        contained(|| self.decide_by_rules(cluster, pod))
+            .unwrap_or_else(|_| self.decide_in_spite(cluster, pod))
+    }
+
+    /// A rule panicked: what was kept for the class is not to be trusted, and the rules are asked one by one.
+    fn decide_in_spite(&mut self, cluster: &Cluster, pod: &PodView) -> Decision {
+        self.columns.remove(&pod.class());
+        self.sweep = Sweep::default();
+        Sweep::default().decide(&self.profile.contained(), cluster, pod)
+    }
+
+    fn decide_by_rules(&mut self, cluster: &Cluster, pod: &PodView) -> Decision {
         if !pod.shape().gates.is_empty() {
             return Decision::Gated;
         }
@@ -126,7 +141,8 @@ impl Decider {
             return Decision::Gated;
         }
         self.sweep = Sweep::default();
-        self.sweep.decide(&self.profile, cluster, pod)
+        contained(|| self.sweep.decide(&self.profile, cluster, pod))
+            .unwrap_or_else(|_| self.decide_in_spite(cluster, pod))
     }
 
     /// Forgets the classes that were not asked for longest, while there is no room for one more.

@@ -1,7 +1,9 @@
-//! The built-in filters, one file each, with the meaning that Kubernetes documents.
+//! The built-in filters, one file each: those of Kubernetes, with the meaning that it documents, and what a place
+//! may cost.
 
 mod affinity;
 mod closed;
+mod cost;
 mod name;
 mod near;
 mod ports;
@@ -11,6 +13,8 @@ mod taints;
 
 pub use affinity::NodeAffinity;
 pub use closed::NodeUnschedulable;
+pub use cost::CostLimits;
+pub(crate) use cost::limits as cost_limits;
 pub use name::NodeName;
 pub use near::InterPodAffinity;
 pub use ports::NodePorts;

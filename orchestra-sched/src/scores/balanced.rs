@@ -11,6 +11,9 @@ pub struct NodeResourcesBalancedAllocation {
     resources: Vec<Str>,
 }
 
+/// How many resources are balanced at most; of more, the first so many count.
+pub const MOST_BALANCED: usize = 8;
+
 impl Default for NodeResourcesBalancedAllocation {
     fn default() -> Self {
         Self::by(["cpu", "memory"])
@@ -77,7 +80,7 @@ impl Score for NodeResourcesBalancedAllocation {
                 columns.allocatable(node.id(), dim),
             )
         };
-        let mut shares = [0.0; 8];
+        let mut shares = [0.0; MOST_BALANCED];
         let mut many = 0;
         for (slot, dim) in shares.iter_mut().zip(self.dims(node.cluster()).filter(counts)) {
             *slot = of(dim);

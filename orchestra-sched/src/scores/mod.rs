@@ -1,17 +1,26 @@
-//! The built-in scores, one file each, with the meaning that Kubernetes documents.
+//! The built-in scores, one file each: those of Kubernetes, with the meaning that it documents, and beyond them data,
+//! cost and packing.
 
 mod affinity;
 mod balanced;
+mod cost;
+mod data;
 mod images;
 mod near;
+mod packing;
 mod resources;
 mod spread;
 mod taints;
 
 pub use affinity::NodeAffinity;
-pub use balanced::NodeResourcesBalancedAllocation;
+pub use balanced::{MOST_BALANCED, NodeResourcesBalancedAllocation};
+pub(crate) use cost::said as cost_said;
+pub use cost::{COST_LABEL, Cost};
+pub(crate) use data::data;
+pub use data::{DATA_LABEL, DataLocality, MOST_DATA};
 pub use images::ImageLocality;
 pub use near::InterPodAffinity;
+pub use packing::{BestFit, DotProduct, MOST_PACKED, MOST_PACKING_WEIGHT};
 pub use resources::{NodeResourcesFit, Strategy};
 pub use spread::PodTopologySpread;
 pub use taints::TaintToleration;
