@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// Reads one value of any type from YAML or JSON, as Kubernetes reads them, within the default [`Limits`].
 ///
 /// `source` is what messages call the text: the file's name. What is wrong is told with its place, and with
-/// what may have been meant; a type that is to refuse fields it does not know says `deny_unknown_fields`.
+/// what could stand there; a type that is to refuse fields it does not know says `deny_unknown_fields`.
 ///
 /// ```
 /// use orchestra_core::manifest::read_as;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 ///
 /// assert_eq!(read_as::<Config>("app.yaml", "workers: 3")?.workers, 3);
 /// let error = read_as::<Config>("app.yaml", "wokers: 3").err().map(|it| it.to_string());
-/// assert_eq!(error.as_deref(), Some("app.yaml:1:1: wokers: unknown field (did you mean `workers`?)"));
+/// assert_eq!(error.as_deref(), Some("app.yaml:1:1: wokers: unknown field `wokers`, expected `workers`"));
 /// # Ok::<_, orchestra_core::Error>(())
 /// ```
 pub fn read_as<T: DeserializeOwned>(source: &str, text: impl AsRef<[u8]>) -> Result<T> {
