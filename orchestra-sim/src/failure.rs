@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::fault::{Counts, Fault};
 use super::injector::Firing;
 
-/// What a simulation found.
-#[derive(Clone, Debug)]
+/// What a simulation found. `Debug` shows it as `Display` does, for whoever unwraps it.
+#[derive(Clone)]
 pub struct Failure {
     /// What it is.
     pub found: Found,
@@ -70,6 +70,15 @@ pub enum Found {
         /// What happened.
         reason: String,
     },
+    /// A reconciler panicked. The others go on, and so would it; yet nobody writes one that is to.
+    Panicked {
+        /// Which controller's.
+        controller: String,
+        /// For which object.
+        object: String,
+        /// What it said.
+        reason: String,
+    },
     /// Faults were to be met and changed nothing: the simulation shows nothing about them.
     NeverBit(Vec<Fault>),
     /// What the simulation was told to do could not be done.
@@ -113,6 +122,11 @@ impl fmt::Display for Found {
                 write!(f, "it does not come to rest: {commits} commits in the last {lately:?}")
             }
             Self::TwoLeaders { machine, reason } => write!(f, "{machine} commits out of its term: {reason}"),
+            Self::Panicked { controller, object, reason } => write!(
+                f,
+                "the reconciler of {controller} panicked for {object}: {reason}\n  if it may, say so \
+                 (Simulation::tolerates_panics)"
+            ),
             Self::NeverBit(faults) => {
                 f.write_str("these faults never changed anything, so nothing is shown about them:")?;
                 for fault in faults {
@@ -125,6 +139,12 @@ impl fmt::Display for Found {
             Self::Impossible { reason } => write!(f, "the simulation cannot go on: {reason}"),
             Self::Endless => f.write_str("it does not end: there were more steps than any run should have"),
         }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -50,6 +50,7 @@ pub struct Simulation {
     pub(crate) chaos: Option<Duration>,
     pub(crate) shrinking: usize,
     pub(crate) strips_guards: bool,
+    pub(crate) tolerates_panics: bool,
     pub(crate) leader_dies: Option<Duration>,
 }
 
@@ -95,6 +96,7 @@ impl Simulation {
             chaos: None,
             shrinking: Self::SHRINKING,
             strips_guards: false,
+            tolerates_panics: false,
             leader_dies: None,
         }
     }
@@ -279,6 +281,12 @@ impl Simulation {
     #[must_use]
     pub fn shrinking(self, runs: usize) -> Self {
         Self { shrinking: runs, ..self }
+    }
+
+    /// A reconciler may panic. Otherwise that is found, like an invariant that does not hold.
+    #[must_use]
+    pub fn tolerates_panics(self) -> Self {
+        Self { tolerates_panics: true, ..self }
     }
 
     /// Takes the guards from what kernels commit: a kernel that is broken on purpose, which must be

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fleet::{Fleet, Worker};
 use orchestra_core::control::{Controller, Plan, View};
-use orchestra_sim::{Explore, Fault, Faults, Found, Simulation};
+use orchestra_sim::{Explore, Fault, Faults, Found, Simulation, Truth};
 
 fn right(simulation: Simulation) -> Simulation {
     simulation.controller(Controller::new("fleet", fleet::fleet).owns::<Worker>())
@@ -176,4 +176,30 @@ fn the_commands_of_a_failure_show_it_again() {
             assert_eq!(run(command).0, found, "{command}");
         }
     }
+}
+
+/// Looks for what need not be there.
+fn careless(fleet: &Fleet, world: &View<'_>) -> Plan {
+    assert!(world.list::<Worker>().count() > 0, "nobody works for {}", fleet.name());
+    Plan::new()
+}
+
+/// A reconciler that panics goes on, and is found all the same, unless it may.
+#[test]
+fn a_panic_is_found() {
+    let simulation = || {
+        fleet::simulation(0)
+            .at(Duration::ZERO, |user| fleet::scale(user, 1))
+            .at(Duration::from_secs(10), |user| user.apply(Worker::new("first")))
+            .controller(Controller::new("fleet", careless))
+            .without_election()
+            .goal(|_: &Truth| true)
+    };
+    let failure = simulation().run().unwrap_err();
+    assert!(
+        matches!(&failure.found, Found::Panicked { controller, .. } if controller == "fleet"),
+        "{failure}"
+    );
+    assert!(format!("{failure:?}").contains("nobody works for"), "{failure}");
+    simulation().tolerates_panics().run().unwrap();
 }

@@ -50,6 +50,9 @@ impl Notes {
     pub(super) const EVERY: Duration = Duration::from_secs(10);
     /// Of how many objects and reasons something is remembered. At a kilobyte for each, a megabyte.
     pub(super) const MOST: usize = 1000;
+    /// Of how many of these one reporter tells of one object. A reason is a word of a handful, not a place for
+    /// numbers: each is an object in the store for as long as the object is there that it is about.
+    pub(super) const MOST_REASONS: usize = 32;
     /// How many are written at once.
     const AT_ONCE: usize = 50;
 
@@ -61,7 +64,7 @@ impl Notes {
             reason: reason.clone(),
             is_warning: *kind == EventType::Warning,
         };
-        if !self.gathered.contains_key(&subject) && !self.has_room() {
+        if !self.gathered.contains_key(&subject) && (self.has_many_like(&subject) || !self.has_room()) {
             self.dropped += 1;
             return;
         }
@@ -81,6 +84,15 @@ impl Notes {
             let at = gathered.written.map_or(now.elapsed, |written| (written + Self::EVERY).max(now.elapsed));
             self.due.insert((at, subject));
         }
+    }
+
+    /// Whether one reporter has told as much of one object as it may.
+    fn has_many_like(&self, subject: &Subject) -> bool {
+        let first = Subject { reason: Str::EMPTY, is_warning: false, ..subject.clone() };
+        let about_it = self.gathered.range(first..).map(|(other, _)| other);
+        let alike =
+            about_it.take_while(|other| other.uid == subject.uid && other.reporter == subject.reporter);
+        alike.count() >= Self::MOST_REASONS
     }
 
     /// Makes room by forgetting what was written and has been quiet for the longest time.
@@ -168,6 +180,20 @@ mod tests {
     use crate::client::ObjectName;
     use crate::kinds::ConfigMap;
     use crate::object::{MicroTime, Resource, Uid};
+
+    #[test]
+    fn reasons_are_few() {
+        let object = ObjectName::new(ConfigMap::KIND, "default", "a").unwrap();
+        let (mut notes, now) = (Notes::default(), Now::new(MicroTime::from_unix_micros(0), Duration::ZERO));
+        for number in 0..100 {
+            let note = Note::normal(format!("Reason{number}"), "so it is");
+            notes.add(&Noted::of(&object, Uid::default(), note), &"test".into(), now);
+        }
+        assert_eq!((notes.gathered.len(), notes.dropped()), (Notes::MOST_REASONS, 68));
+        let note = Note::normal("Other", "so it is");
+        notes.add(&Noted::of(&object, Uid::default(), note), &"another".into(), now);
+        assert_eq!(notes.gathered.len(), Notes::MOST_REASONS + 1);
+    }
 
     #[test]
     fn nothing_is_due_while_something_is_being_written() {

@@ -77,11 +77,11 @@ impl<'a> View<'a> {
     /// [default namespace](crate::client::DEFAULT_NAMESPACE), into which what it makes without one goes, too.
     #[must_use]
     pub fn get<R: Resource>(&self, name: &str) -> Option<&'a R> {
-        let namespace = match self.subject.namespace {
-            "" => DEFAULT_NAMESPACE,
-            namespace => namespace,
-        };
-        self.get_in(namespace, name)
+        match self.subject.namespace {
+            // In a `World` also objects that are of no namespace yet are there.
+            "" => self.get_in(DEFAULT_NAMESPACE, name).or_else(|| self.get_in("", name)),
+            namespace => self.get_in(namespace, name),
+        }
     }
 
     /// An object by its namespace and name. For a kind that has no namespaces the namespace is ignored.

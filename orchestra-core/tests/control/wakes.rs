@@ -2,7 +2,7 @@
 //! changes from look to look.
 
 use orchestra_core::control::{Controller, Index, Plan, View};
-use orchestra_core::kinds::{ConfigMap, Container, Pod};
+use orchestra_core::kinds::{ConfigMap, Container, Namespace, Pod};
 use orchestra_core::object::Selector;
 
 use super::desk::Desk;
@@ -95,4 +95,18 @@ fn by_what_changes_from_look_to_look() {
     assert_eq!(counted(&mut desk), 0);
     desk.apply(map("a", "x").label("site", "shop"));
     assert_eq!(counted(&mut desk), 1);
+}
+
+#[test]
+fn an_object_of_the_cluster_finds_what_it_makes() {
+    let mut desk = Desk::new([Controller::of::<Namespace>("settings", |_, world| {
+        let plan = Plan::new().ensure(ConfigMap::new("settings").data([("a", "b")]));
+        match world.get::<ConfigMap>("settings") {
+            Some(settings) => plan.ensure(ConfigMap::new("seen").data([("a", &*settings.spec.data["a"])])),
+            None => plan,
+        }
+    })]);
+    desk.apply(Namespace::new("team"));
+    desk.settle();
+    assert_eq!(desk.get::<ConfigMap>("seen").unwrap().spec.data["a"], "b");
 }

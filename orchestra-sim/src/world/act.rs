@@ -6,13 +6,14 @@ use orchestra_core::control::feed::{Ask, Told};
 use orchestra_core::control::kernel::{Input, Output};
 use orchestra_core::control::perform::{self, End, Job, Next, Performance};
 use orchestra_core::control::post::{self, seat_of};
-use orchestra_core::control::{Backoff, election};
+use orchestra_core::control::{Backoff, Trouble, election};
 use orchestra_core::object::Revision;
 use orchestra_core::store::Txn;
 
 use super::World;
 use super::event::{Arrival, By, Commit, Event, Request};
 use super::machine::{Held, Reach, Running};
+use crate::failure::Found;
 use crate::fault::Fault;
 use crate::run::TermWon;
 use crate::story::What;
@@ -148,7 +149,15 @@ impl World<'_> {
                     self.tell_feed(number, Told::Need(needs));
                 }
                 Output::Reach(revision) => self.is_to_reach(number, 0, revision),
-                Output::Report(report) => self.tell(number, What::Reported(Box::new(report))),
+                Output::Report(report) => {
+                    if let Trouble::Panicked(reason) = &report.trouble
+                        && !self.of.tolerates_panics
+                    {
+                        let (controller, object) = (report.controller.to_string(), report.object.to_string());
+                        self.find(Found::Panicked { controller, object, reason: reason.clone() });
+                    }
+                    self.tell(number, What::Reported(Box::new(report)));
+                }
             }
         }
     }

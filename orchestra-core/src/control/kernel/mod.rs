@@ -201,6 +201,13 @@ impl Kernel {
         self.add_lane(duty, limits, cache)
     }
 
+    /// Whether a controller is called so. A second one of a name would take the first one's fields for its own:
+    /// who sets which fields is known by the name.
+    #[must_use]
+    pub fn has_controller(&self, name: &str) -> bool {
+        self.lanes.iter().flatten().any(|lane| lane.name == *name)
+    }
+
     /// Has it see to effects: their handlers are called, and what they answer is written down.
     pub fn call_effects(&mut self, in_flight: usize, cache: &Cache) -> (u32, Vec<Output>) {
         self.call_effects_of(None, in_flight, cache)

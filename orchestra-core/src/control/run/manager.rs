@@ -214,7 +214,7 @@ impl Manager {
             driver.add(|kernel, cache| kernel.call_effects_of(Some(names), Self::EFFECTS, cache));
         }
         for controller in self.controllers {
-            driver.add(|kernel, cache| kernel.add(controller, cache));
+            driver.add_controller(controller);
         }
         let limits = self.watches.store().limits();
         for (seat, part) in (1..).zip(self.parts) {
@@ -391,7 +391,7 @@ impl Driver {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Add(controller, said) => {
-                let number = self.add(|kernel, cache| kernel.add(*controller, cache));
+                let number = self.add_controller(*controller);
                 let _ = said.send(number);
             }
             Command::Remove(controller, said) => {
@@ -410,6 +410,16 @@ impl Driver {
         let (number, outputs) = self.watches.look(|cache| add(kernel, cache));
         self.perform(outputs);
         number
+    }
+
+    fn add_controller(&mut self, controller: Controller) -> u32 {
+        if self.kernel.has_controller(controller.name()) {
+            tracing::warn!(
+                controller = %controller.name(),
+                "another controller has this name: each takes the fields that the other sets for its own"
+            );
+        }
+        self.add(|kernel, cache| kernel.add(controller, cache))
     }
 
     fn seat(&mut self, part: Box<dyn Part>, settings: post::Settings) {
