@@ -32,7 +32,10 @@ fn passes(outcome: Result<Summary, Failure>) {
 
 fn passes_everywhere(simulation: Simulation) {
     match simulation.explore(points()) {
-        Ok(explored) => println!("{explored:#?}"),
+        Ok(explored) => {
+            println!("{explored:#?}");
+            assert!(!explored.is_cut_short || points() != Explore::default(), "not every point was tried");
+        }
         Err(failure) => panic!("{failure}"),
     }
 }
