@@ -86,12 +86,11 @@
 //! # In a store
 //!
 //! A [`Scheduler`] does all of this for the pods in a store: it watches, decides, binds, makes room and says why
-//! a pod waits.
+//! a pod waits. What queues may have is said by [`QueueShare`] objects.
 //!
 //! # What is not there yet
 //!
-//! Volumes; the scheduler in a store does not use deadlines, shares or placers yet, which stand beside it. Rules see
-//! what pods and nodes *say*, not what runs.
+//! Volumes. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -125,7 +124,7 @@ pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use fair::{FairQueue, FairTicket, MOST_QUEUE_WEIGHT, Shares};
 pub use gang::{Together, all_or_none};
-pub use machine::{Ledger, Scheduler};
+pub use machine::{Ledger, QueueShare, Scheduler};
 pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};

@@ -37,6 +37,9 @@ pub trait Placer: Send {
 
     /// Decides about each pod, and assumes what it decides. One answer for each, in the batch's order.
     fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision>;
+
+    /// From now on it is asked about another cluster: what it keeps about one is to be forgotten.
+    fn forget(&mut self) {}
 }
 
 /// Gives each pod in turn the best node that is left: what Kubernetes does.
@@ -58,6 +61,10 @@ impl Placer for Greedy {
 
     fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision> {
         batch.iter().map(|pod| self.0.place(cluster, pod)).collect()
+    }
+
+    fn forget(&mut self) {
+        self.0 = Decider::new(self.0.profile().clone());
     }
 }
 

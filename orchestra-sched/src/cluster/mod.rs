@@ -10,11 +10,13 @@ mod nodes;
 mod nominated;
 mod place;
 mod pods;
+mod queues;
 mod shape;
 mod tallies;
 
 use std::collections::BTreeMap;
 
+pub(crate) use amounts::amount;
 pub use amounts::{Dim, MOST, MOST_DIMS};
 pub(crate) use classes::Class;
 pub use classes::ClassId;
@@ -40,6 +42,7 @@ use log::Log;
 use masks::Masks;
 use nominated::Nominated;
 use pods::Pods;
+use queues::Queues;
 
 /// The nodes of a cluster and the pods that are placed on them.
 ///
@@ -61,6 +64,7 @@ pub struct Cluster {
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
     nominated: Nominated,
+    queues: Queues,
     budgets: BTreeMap<(Str, Str), Budget>,
     /// Raised when a budget changes.
     budgets_version: u64,
@@ -111,6 +115,7 @@ impl Cluster {
             pods: Pods::default(),
             waiting: BTreeMap::new(),
             nominated: Nominated::default(),
+            queues: Queues::default(),
             budgets: BTreeMap::new(),
             budgets_version: 0,
             namespaces: BTreeMap::new(),
@@ -275,6 +280,11 @@ impl Cluster {
         self.nodes.find(name)
     }
 
+    /// The node that a pod is placed on.
+    pub(crate) fn place_of(&self, namespace: &str, name: &str) -> Option<NodeId> {
+        self.pods.find(namespace, name).and_then(|pod| self.pods.all[pod.at()].node)
+    }
+
     /// The name of a node.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &Str {
@@ -285,6 +295,13 @@ impl Cluster {
     #[must_use]
     pub fn dim(&self, resource: &str) -> Option<Dim> {
         self.dims.get(resource)
+    }
+
+    /// The dimension of a resource, also of one that nobody has named before.
+    pub(crate) fn dim_of(&mut self, resource: &Str) -> Dim {
+        let dim = self.dims.of(resource);
+        self.nodes.widen(self.dims.len());
+        dim
     }
 
     /// The name of a resource.

@@ -51,6 +51,8 @@ pub(crate) type Column = Vec<f64>;
 pub(crate) struct Resource {
     pub(crate) allocatable: Column,
     pub(crate) taken: Column,
+    /// What all nodes have of it.
+    pub(crate) total: i128,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -128,6 +130,7 @@ impl Nodes {
         self.resources.resize_with(dims.max(self.resources.len()), || Resource {
             allocatable: vec![0.0; places],
             taken: vec![0.0; places],
+            total: 0,
         });
     }
 
@@ -149,7 +152,9 @@ impl Nodes {
             // More resources than there are columns for are on no node.
             let said = amounts.iter().find(|(it, _)| *it == dim && at < MOST_DIMS);
             let has = said.map_or(0.0, |(_, quantity)| amount(dim, *quantity).max(0) as f64);
-            changed |= std::mem::replace(&mut resource.allocatable[id.at()], has) != has;
+            let had = std::mem::replace(&mut resource.allocatable[id.at()], has);
+            resource.total += has as i128 - had as i128;
+            changed |= had != has;
         }
         changed
     }
@@ -160,7 +165,9 @@ impl Nodes {
         self.index
             .remove(hash(facts[id.at()].name.as_str()), id.0, |at| hash(facts[at as usize].name.as_str()));
         self.say(id, Facts::default());
-        self.resources.iter_mut().for_each(|resource| resource.allocatable[id.at()] = 0.0);
+        for resource in &mut self.resources {
+            resource.total -= std::mem::take(&mut resource.allocatable[id.at()]) as i128;
+        }
         self.ranks[id.at()] = u64::MAX;
         self.known.remove(id);
         self.many -= 1;

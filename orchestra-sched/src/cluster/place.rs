@@ -184,6 +184,7 @@ impl Cluster {
         let Some(class) = self.classes.get(placed.class) else { return };
         let (shape, at) = (&class.shape, node.at());
         let exact = self.nodes.take(node, &shape.ask, by as f64);
+        self.queues.take(&shape.queue, &shape.ask, by);
         for counts in class.counted_by.iter().filter(|counts| counts.also_going || !placed.is_going) {
             if let Some(tally) = &mut self.tallies[counts.tally.0 as usize]
                 && is_within(&tally.within, node, &self.masks, &self.labels)

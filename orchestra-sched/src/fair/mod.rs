@@ -95,10 +95,31 @@ impl Shares {
     pub fn unset_queue(&mut self, queue: &str) {
         if let Some(share) = self.queues.get_mut(queue) {
             (share.weight, share.quota) = (1, BTreeMap::new());
-            if share.pods == 0 {
-                self.queues.remove(queue);
-            }
         }
+        self.forget_if_idle(queue);
+    }
+
+    /// Takes over from a cluster what there is in all.
+    pub fn measure_total(&mut self, cluster: &Cluster) {
+        self.set_total(cluster.total().map(|(dim, total)| (dim, i64::try_from(total).unwrap_or(i64::MAX))));
+    }
+
+    /// Takes over from a cluster what a queue's pods take there, instead of what they were [charged](Self::charge).
+    pub fn measure(&mut self, cluster: &Cluster, queue: &str) {
+        let taken: BTreeMap<_, _> = cluster.taken_by(queue).collect();
+        let pods = taken.get(&Dim::PODS).map_or(0, |pods| usize::try_from(*pods).unwrap_or(0));
+        if let Some(share) = self.queues.get_mut(queue) {
+            (share.taken, share.pods) = (taken, pods);
+        } else if pods > 0 {
+            self.queues.insert(queue.into(), Share { taken, pods, ..Share::default() });
+        }
+        self.forget_if_idle(queue);
+    }
+
+    /// Whether anything was said of how much a queue may have.
+    #[must_use]
+    pub fn has_quota(&self, queue: &str) -> bool {
+        self.queues.get(queue).is_some_and(|share| !share.quota.is_empty())
     }
 
     /// A pod is given its place: its queue has more.
@@ -119,9 +140,14 @@ impl Shares {
             *taken = (*taken - i128::from(asked)).max(0);
         }
         share.taken.retain(|_, taken| *taken > 0);
-        // A queue of which nothing was said is remembered only as long as it has something.
-        if share.pods == 0 && share.weight == 1 && share.quota.is_empty() {
-            self.queues.remove(pod.queue());
+        self.forget_if_idle(pod.queue());
+    }
+
+    /// A queue of which nothing was said is remembered only as long as it has something.
+    fn forget_if_idle(&mut self, queue: &str) {
+        let is_idle = |share: &Share| share.pods == 0 && share.weight == 1 && share.quota.is_empty();
+        if self.queues.get(queue).is_some_and(is_idle) {
+            self.queues.remove(queue);
         }
     }
 

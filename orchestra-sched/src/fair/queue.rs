@@ -53,13 +53,28 @@ impl FairQueue {
 
     /// A pod that comes to wait, in the queue that it names.
     pub fn push(&mut self, pod: PodView, now: Duration) -> FairTicket {
+        self.enter(pod, |queue, pod| queue.push(pod, now))
+    }
+
+    /// As [`Queue::push_failed`].
+    pub fn push_failed(
+        &mut self,
+        pod: PodView,
+        arrived: Duration,
+        failures: u32,
+        now: Duration,
+    ) -> FairTicket {
+        self.enter(pod, |queue, pod| queue.push_failed(pod, arrived, failures, now))
+    }
+
+    fn enter(&mut self, pod: PodView, push: impl FnOnce(&mut Queue, PodView) -> Ticket) -> FairTicket {
         let queue = pod.queue().clone();
         let Self { order, queues, times } = self;
         let (time, waiting) = queues.entry(queue.clone()).or_insert_with(|| {
             *times += 1;
             (*times, Queue::new(Boxed(order())))
         });
-        FairTicket { time: *time, ticket: waiting.push(pod, now), queue }
+        FairTicket { time: *time, ticket: push(waiting, pod), queue }
     }
 
     /// The queue that a pod waits in.
@@ -70,7 +85,9 @@ impl FairQueue {
     /// Takes the pod whose turn it is: of the queue of the lowest weighted dominant share that has one ready.
     pub fn pop(&mut self, shares: &Shares, now: Duration) -> Option<(FairTicket, PodView)> {
         let mut names: Vec<_> = self.queues.keys().cloned().collect();
-        names.sort_by(|one, other| shares.compare(one, other));
+        if names.len() > 1 {
+            names.sort_by(|one, other| shares.compare(one, other));
+        }
         names.into_iter().find_map(|queue| {
             let (time, waiting) = self.queues.get_mut(&queue)?;
             let (ticket, pod) = waiting.pop(now)?;
@@ -106,6 +123,18 @@ impl FairQueue {
     /// As [`Queue::blocked`].
     pub fn blocked(&self) -> impl Iterator<Item = (ClassId, &PodView)> {
         self.queues.values().flat_map(|(_, queue)| queue.blocked())
+    }
+
+    /// The queues where somebody waits.
+    pub fn queues(&self) -> impl ExactSizeIterator<Item = &Str> {
+        self.queues.keys()
+    }
+
+    /// As [`Queue::is_blocked`].
+    #[must_use]
+    pub fn is_blocked(&self, ticket: &FairTicket) -> bool {
+        let queue = self.queues.get(&ticket.queue).filter(|(time, _)| *time == ticket.time);
+        queue.is_some_and(|(_, queue)| queue.is_blocked(ticket.ticket))
     }
 
     /// When somebody's time to wait is over.

@@ -4,11 +4,13 @@ use orchestra_core::control::Now;
 use orchestra_core::object::Str;
 use orchestra_core::store::Key;
 
+use super::Algorithms;
+use super::pods::{At, Held};
 use super::sabotage::Sabotage;
 use super::work::Work;
 use crate::decide::Decision;
+use crate::fair::FairTicket;
 use crate::preempt::Preempt;
-use crate::queue::Ticket;
 use crate::view::PodView;
 
 /// How many classes of those that fit nowhere are asked about in a turn.
@@ -16,48 +18,88 @@ const ASKED_AT_ONCE: usize = 16;
 
 impl Work {
     /// Decides about those whose turn it is.
-    pub(super) fn decide_some(&mut self, now: Now, preempt: &mut dyn Preempt) {
-        for _ in 0..self.settings.per_turn {
-            if self.decided.len() >= self.settings.ahead {
-                return; // What is answered goes on with it.
+    pub(super) fn decide_some(&mut self, now: Now, algorithms: &mut Algorithms) {
+        let mut batches = Vec::new();
+        let mut taken = 0;
+        let mut is_done = false;
+        while !is_done && taken < self.settings.per_turn {
+            if self.decided.len() + batches.len() >= self.settings.ahead {
+                break; // What is answered goes on with it.
             }
-            let Some((ticket, view)) = self.queue.pop(now.elapsed) else { return };
-            let view = view.clone();
-            let Some(key) = self.tickets.get(&ticket).cloned() else {
-                self.queue.remove(ticket);
+            let Some((ticket, view)) = self.next(now) else {
+                is_done = true;
                 continue;
             };
-            match self.decide(&view) {
-                Decision::Place { node, .. } => {
-                    self.cluster.assume(&view, node);
-                    self.was_decided(&key, node);
-                }
-                Decision::NoFit => self.fits_nowhere(now, &key, ticket, &view, preempt),
-                Decision::Gated => self.queue.block(ticket),
+            taken += 1;
+            let Some(key) = self.tickets.get(&ticket).cloned() else {
+                self.queue.remove(&ticket);
+                continue;
+            };
+            if let Some(why) = view.is_too_late(now.wall.into()) {
+                self.is_too_late(&key, why);
+            } else if algorithms.placers.contains_key(view.profile()) {
+                batches.push((key, ticket, view));
+            } else {
+                self.decide_about(now, &key, &ticket, &view, &mut *algorithms.preempt);
             }
         }
-        self.is_busy = true;
+        self.is_busy |= taken == self.settings.per_turn;
+        self.place_batches(now, batches, algorithms);
     }
 
+    fn decide_about(
+        &mut self,
+        now: Now,
+        key: &Key,
+        ticket: &FairTicket,
+        view: &PodView,
+        preempt: &mut dyn Preempt,
+    ) {
+        match self.decide(view) {
+            Decision::Place { node, .. } => {
+                self.cluster.assume(view, node);
+                self.was_decided(key, node);
+            }
+            Decision::NoFit => self.fits_nowhere(now, key, ticket, view, preempt),
+            Decision::Gated => self.queue.block(ticket),
+        }
+    }
+
+    /// What a queue may not have fits nowhere.
     pub(super) fn decide(&mut self, view: &PodView) -> Decision {
+        if self.over_quota(view).is_some() {
+            return Decision::NoFit;
+        }
         match self.deciders.get_mut(view.profile()) {
             Some(decider) => decider.decide(&self.cluster, view),
             None => Decision::NoFit,
         }
     }
 
-    fn fits_nowhere(
+    /// It is of no use any more to start a pod: nobody makes room for it, and it keeps nobody waiting.
+    pub(super) fn is_too_late(&mut self, key: &Key, why: String) {
+        self.withdraw(key);
+        if let Some(waiting) = self.pods.get_mut(key) {
+            waiting.at = At::Held(Held { reason: "DeadlineMissed", why: why.into() });
+        }
+        self.tell_later(key);
+    }
+
+    pub(super) fn fits_nowhere(
         &mut self,
         now: Now,
         key: &Key,
-        ticket: Ticket,
+        ticket: &FairTicket,
         view: &PodView,
         preempt: &mut dyn Preempt,
     ) {
+        self.tell_later(key);
         let Some(profile) = self.deciders.get(view.profile()).map(|decider| decider.profile().clone()) else {
             return self.queue.block(ticket);
         };
-        let eviction = match self.is_more_important_than_some(view) {
+        // What others have to go for must be of use.
+        let may_preempt = self.is_more_important_than_some(view) && self.over_quota(view).is_none();
+        let eviction = match may_preempt {
             true => preempt.preempt(&profile, &mut self.cluster, view),
             false => None,
         };
@@ -65,7 +107,6 @@ impl Work {
             Some(eviction) => self.nominate(now, key, ticket, view, &eviction),
             None => self.queue.block(ticket),
         }
-        self.tell_later(key);
     }
 
     /// Asks for a few of those who fit nowhere whether that is still so, if it may not be.
@@ -101,6 +142,9 @@ impl Work {
 
     /// Why a pod waits, in a line.
     pub(super) fn reason(&mut self, view: &PodView) -> Str {
+        if let Some(why) = self.over_quota(view) {
+            return why.into();
+        }
         match self.deciders.get_mut(view.profile()) {
             Some(decider) => decider.explain(&self.cluster, view).summary().into(),
             None => Str::EMPTY,

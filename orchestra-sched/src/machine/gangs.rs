@@ -14,6 +14,8 @@ use super::see::group_of;
 use super::work::Work;
 use crate::decide::Decision;
 use crate::gang::{Together, all_or_none};
+use crate::preempt::Preempt;
+use crate::view::PodView;
 
 /// A gang: its namespace and name.
 pub(super) type Name = (Str, Str);
@@ -53,6 +55,8 @@ pub(super) struct Gang {
     /// How often it was undone, and until when it is not tried again.
     pub(super) undone: u32,
     pub(super) not_before: Duration,
+    /// Until when nobody is asked to make way for it: it was in vain.
+    pub(super) in_vain_until: Duration,
 }
 
 /// How many gangs are tried in a turn.
@@ -83,6 +87,11 @@ impl Gangs {
     /// Whether some gang waits for nodes: what others are bound to comes free then.
     pub(super) fn waits_for_nodes(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether a pod waits for others of its gang.
+    pub(super) fn is_member_of_held(&self, view: &PodView, group: &Str) -> bool {
+        !group.is_empty() && self.is_held(view.namespace(), group)
     }
 
     pub(super) fn reason(&self, namespace: &Str, group: &Str) -> Option<Str> {
@@ -188,7 +197,7 @@ impl Gangs {
 
 impl Work {
     /// Tries some gangs, and has those bound that have their places.
-    pub(super) fn try_gangs(&mut self, now: Now, desk: &mut Desk<'_>) {
+    pub(super) fn try_gangs(&mut self, now: Now, desk: &mut Desk<'_>, preempt: &mut dyn Preempt) {
         for _ in 0..TRIED_AT_ONCE {
             let first = self.gangs.to_try.first().filter(|(at, _)| *at <= now.elapsed).cloned();
             let Some((at, name)) = first else { break };
@@ -196,35 +205,39 @@ impl Work {
             if let Some(gang) = self.gangs.gangs.get_mut(&name) {
                 gang.due = None;
             }
-            self.try_gang(now, &name, desk);
+            self.try_gang(now, &name, desk, preempt);
         }
         for name in std::mem::take(&mut self.gangs.ready) {
             self.bind_gang(now, desk, name);
         }
     }
 
-    fn try_gang(&mut self, now: Now, name: &Name, desk: &Desk<'_>) {
+    fn try_gang(&mut self, now: Now, name: &Name, desk: &Desk<'_>, preempt: &mut dyn Preempt) {
         let Some(gang) = self.gangs.gangs.get(name) else { return };
         if gang.not_before > now.elapsed {
             let at = gang.not_before;
             return self.gangs.put(name, at);
         }
-        let waits = |key: &&Key| self.pods.get(*key).is_some_and(|it| matches!(it.at, At::Gang));
-        let members: Vec<Key> = gang.waiting.iter().filter(waits).cloned().collect();
+        self.leave_out_the_late(now, name);
+        let Some(gang) = self.gangs.gangs.get(name) else { return };
+        let is_at = |key: &Key, is: fn(&At) -> bool| self.pods.get(key).is_some_and(|it| is(&it.at));
         if !gang.is_held() {
             // Enough of it run: the others come as they can.
+            let waits = |key: &&Key| is_at(key, |at| matches!(at, At::Gang));
+            let members: Vec<Key> = gang.waiting.iter().filter(waits).cloned().collect();
             return members.iter().for_each(|key| self.enqueue(key));
         }
+        let waits = |key: &&Key| is_at(key, |at| matches!(at, At::Gang | At::Nominated(_)));
+        let members: Vec<Key> = gang.waiting.iter().filter(waits).cloned().collect();
         // What is on its way already comes first.
-        let is_under_way = gang
-            .waiting
-            .iter()
-            .any(|key| self.pods.get(key).is_some_and(|it| matches!(it.at, At::Decided(_) | At::Batch(..))));
+        let is_under_way =
+            gang.waiting.iter().any(|key| is_at(key, |at| matches!(at, At::Decided(_) | At::Batch(..))));
         if is_under_way || members.is_empty() || gang.has_timed_out {
             return;
         }
-        let placed = gang.placed.len();
-        let Some(least) = gang.least else {
+        let (placed, least) = (gang.placed.len(), gang.least);
+        let were_nominated = self.take_off_nominated(&members);
+        let Some(least) = least else {
             return self.gang_waits(name, &members, "its PodGroup does not exist".into());
         };
         if members.len() + placed < least {
@@ -233,21 +246,28 @@ impl Work {
         }
         let views: Vec<_> =
             members.iter().filter_map(|key| self.pods.get(key)).map(|it| it.view.clone()).collect();
-        let deciders = &mut self.deciders;
-        let together = all_or_none(&mut self.cluster, &views, least - placed, |cluster, view| match deciders
-            .get_mut(view.profile())
-            .map(|decider| decider.decide(cluster, view))
-        {
-            Some(Decision::Place { node, score }) => {
-                cluster.assume(view, node);
-                Decision::Place { node, score }
+        let (deciders, shares, mut over_quota) = (&mut self.deciders, &mut self.shares, None);
+        let together = all_or_none(&mut self.cluster, &views, least - placed, |cluster, view| {
+            shares.measure(cluster, view.queue());
+            if let Err(why) = shares.may_take(view, cluster) {
+                over_quota = Some(why);
+                return Decision::NoFit;
             }
-            other => other.unwrap_or(Decision::NoFit),
+            let decider = deciders.get_mut(view.profile());
+            decider.map_or(Decision::NoFit, |decider| decider.place(cluster, view))
         });
         let decisions = match together {
             Together::Placed(decisions) => decisions,
             Together::TooFew { placed: fit } => {
-                let reason = format!("only {} of its gang fit, and {least} must", fit + placed);
+                let is_made_room_for = self.is_still_being_made(&were_nominated)
+                    || self.make_room(now, name, (&members, &views), least - placed, desk, preempt);
+                if is_made_room_for {
+                    return self.gang_waits(name, &members, "room is being made for it".into());
+                }
+                let mut reason = format!("only {} of its gang fit, and {least} must", fit + placed);
+                if let Some(why) = over_quota {
+                    reason = format!("{reason}: {why}");
+                }
                 return self.gang_waits(name, &members, reason);
             }
         };
@@ -279,6 +299,17 @@ impl Work {
             gang.reason = Str::EMPTY;
         }
         self.gangs.ready.push(name.clone());
+    }
+
+    /// Members for which it is too late are none any more.
+    fn leave_out_the_late(&mut self, now: Now, name: &Name) {
+        let Some(gang) = self.gangs.gangs.get(name) else { return };
+        let late = |key: &Key| {
+            let waiting = self.pods.get(key).filter(|it| matches!(it.at, At::Gang))?;
+            Some((key.clone(), waiting.view.is_too_late(now.wall.into())?))
+        };
+        let late: Vec<_> = gang.waiting.iter().filter_map(late).collect();
+        late.into_iter().for_each(|(key, why)| self.is_too_late(&key, why));
     }
 
     fn gang_waits(&mut self, name: &Name, members: &[Key], reason: String) {

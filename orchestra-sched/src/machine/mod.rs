@@ -2,25 +2,36 @@
 
 mod batch;
 mod decide;
+mod depend;
 mod gangs;
 mod ledger;
 mod nominate;
+mod placers;
 mod pods;
 mod provisional;
+mod queues;
+mod room;
 mod sabotage;
 mod see;
 mod tell;
 mod work;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestra_core::control::{Answer, Cache, Changes, Desk, Need, Now, Part, Watched};
-use orchestra_core::kinds::{Namespace, Node, Pod, PodDisruptionBudget, PodGroup};
-use orchestra_core::object::Str;
+use orchestra_core::kinds::{Dependency, Namespace, Node, Pod, PodDisruptionBudget, PodGroup};
+use orchestra_core::object::{Resource, Str};
 
+use crate::fair::FairQueue;
+use crate::placer::Placer;
 use crate::preempt::{LeastImportant, Preempt};
 use crate::profile::Profile;
+use crate::queue::{PrioritySort, QueueOrder};
+use depend::Dependables;
 pub use ledger::{Ledger, LedgerSpec};
+pub use queues::{QueueShare, QueueShareSpec};
 #[doc(hidden)]
 pub use sabotage::Sabotage;
 use work::Work;
@@ -37,7 +48,8 @@ use work::Work;
 /// ```
 ///
 /// # What it sees to
-/// - **Whose pods.** Those whose `schedulerName` names one of its [profiles](Self::profile); all are in one queue.
+/// - **Whose pods.** Those whose `schedulerName` names one of its [profiles](Self::profile); their pods
+///   wait in the same queues.
 /// - **No node is given away twice**, however many schedulers work on one store: a bind guards the pod, the node
 ///   as it was seen, and the node's [`Ledger`], which it writes anew. Which pods are near which (affinity,
 ///   spreading) is exact among the pods of one scheduler only.
@@ -50,18 +62,40 @@ use work::Work;
 /// - **Who is more important may drive out others**: the pod is nominated, its victims are deleted with the grace
 ///   that they ask for, and until it is bound the room is kept from all who are not more important. Where victims
 ///   are still leaving, it does not drive out more.
+/// - **Queues** (`spec.orchestra.queue`) have their turns by what each has already, and no more than their
+///   [`QueueShare`] allows.
+/// - **What a pod depends on** (`spec.orchestra.dependsOn`) is there before it is placed: that an object of the
+///   kinds Deployment, StatefulSet, DaemonSet, Job, Pod, or of [one's own](Self::depend_on), has a condition. It is
+///   asked once: what fails later is no reason to wait again. Where what a pod waits for waits for itself, it is told so.
+/// - **Deadlines** (`spec.orchestra.deadline`): what could not end in time any more is not placed, and told so. By
+///   [`EarliestDeadline`](crate::EarliestDeadline), given as [`order`](Self::order), what must start first is first.
 /// - **Gangs** (`spec.orchestra.podGroup`) are bound in one transaction, all or none of as many as their
 ///   [`PodGroup`] says. Where that is more than the store takes at once, they are bound one by one, and count only once
 ///   the PodGroup has the phase `Scheduled`: before that nobody may start them. Where it takes longer than
-///   `scheduleTimeout`, all of them lose their nodes again.
+///   `scheduleTimeout`, all of them lose their nodes again. Others make way for all of a more important gang or for none.
 ///
 /// # What it does not
 /// A node that shrinks below what runs there already is nobody's fault, and nobody is driven out for it.
 pub struct Scheduler {
     settings: Settings,
-    profiles: Vec<Profile>,
-    preempt: Box<dyn Preempt>,
+    composition: Composition,
+    algorithms: Algorithms,
     work: Work,
+}
+
+/// What a scheduler is made of that stays as it is.
+struct Composition {
+    profiles: Vec<Profile>,
+    /// An empty queue, in the order that was chosen.
+    queue: Box<dyn Fn() -> FairQueue + Send>,
+    dependables: Arc<Dependables>,
+}
+
+/// What may keep something about the cluster that it is asked about.
+struct Algorithms {
+    preempt: Box<dyn Preempt>,
+    /// By the name of their profile.
+    placers: BTreeMap<Str, Box<dyn Placer>>,
 }
 
 /// How much a [`Scheduler`] does at once, and what it tells.
@@ -110,8 +144,12 @@ impl Scheduler {
     pub fn new(name: impl Into<Str>) -> Self {
         Self {
             settings: Settings::default(),
-            profiles: vec![Profile::default()],
-            preempt: Box::new(LeastImportant::default()),
+            composition: Composition {
+                profiles: vec![Profile::default()],
+                queue: Box::new(|| FairQueue::new(PrioritySort)),
+                dependables: Arc::new(Dependables::builtin()),
+            },
+            algorithms: Algorithms { preempt: Box::new(LeastImportant::default()), placers: BTreeMap::new() },
             work: Work::new(name.into()),
         }
     }
@@ -119,22 +157,62 @@ impl Scheduler {
     /// With one more profile, in the place of one of the same name.
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
-        self.profiles.retain(|it| it.name() != profile.name());
-        self.profiles.push(profile);
+        let profiles = &mut self.composition.profiles;
+        profiles.retain(|it| it.name() != profile.name());
+        profiles.push(profile);
         self
     }
 
     /// Without the profile of a name: pods that name it are somebody else's.
     #[must_use]
     pub fn without_profile(mut self, name: &str) -> Self {
-        self.profiles.retain(|it| it.name() != name);
+        self.composition.profiles.retain(|it| it.name() != name);
         self
     }
 
     /// Finds out otherwise who has to go for a more important pod.
     #[must_use]
-    pub fn preempt(self, preempt: impl Preempt + 'static) -> Self {
-        Self { preempt: Box::new(preempt), ..self }
+    pub fn preempt(mut self, preempt: impl Preempt + 'static) -> Self {
+        self.algorithms.preempt = Box::new(preempt);
+        self
+    }
+
+    /// Has a placer decide about the pods of a profile, all together whose turn it is. What it decides is believed
+    /// only where there is room; gangs, and those that are made room for, are placed by the profile's rules.
+    #[must_use]
+    pub fn placer(mut self, profile: impl Into<Str>, placer: impl Placer + 'static) -> Self {
+        self.algorithms.placers.insert(profile.into(), Box::new(placer));
+        self
+    }
+
+    /// Gives pods of one queue their turn in another order than [`PrioritySort`]'s.
+    #[must_use]
+    pub fn order(mut self, order: impl QueueOrder + Clone + 'static) -> Self {
+        self.composition.queue = Box::new(move || FairQueue::new(order.clone()));
+        self
+    }
+
+    /// Lets pods depend on objects of one more kind (`orchestra.dependsOn`): whether a condition holds of one, and
+    /// what it depends on itself, which is how a circle is found out.
+    ///
+    /// ```
+    /// use orchestra_core::kinds::Service;
+    /// use orchestra_sched::Scheduler;
+    ///
+    /// let scheduler = Scheduler::new("scheduler")
+    ///     .depend_on::<Service>(|service, _| !service.spec.cluster_ip.is_empty(), |_| Vec::new());
+    /// ```
+    #[must_use]
+    pub fn depend_on<R: Resource>(
+        mut self,
+        holds: impl Fn(&R, &str) -> bool + Send + Sync + 'static,
+        on: impl Fn(&R) -> Vec<Dependency> + Send + Sync + 'static,
+    ) -> Self {
+        let dependables = std::mem::take(&mut self.composition.dependables);
+        // Nobody else has it before it begins.
+        let dependables = Arc::into_inner(dependables).unwrap_or_else(Dependables::builtin);
+        self.composition.dependables = Arc::new(dependables.with(holds, on));
+        self
     }
 
     /// With other settings.
@@ -157,13 +235,18 @@ impl Part for Scheduler {
             Watched::of::<PodDisruptionBudget>(),
             Watched::of::<PodGroup>(),
             Watched::of::<Ledger>(),
+            Watched::of::<QueueShare>(),
         ];
-        kinds.into_iter().map(Need::kind).collect()
+        let mut needs: Vec<_> = kinds.into_iter().map(Need::kind).collect();
+        let dependables = self.composition.dependables.needs();
+        needs.extend(dependables.filter(|need| !kinds.contains(&need.watched())));
+        needs
     }
 
     fn begin(&mut self, now: Now, cache: &Cache) {
-        self.preempt.forget();
-        self.work = Work::new(self.work.name.clone()).with(&self.settings, &self.profiles);
+        self.algorithms.preempt.forget();
+        self.algorithms.placers.values_mut().for_each(|placer| placer.forget());
+        self.work = Work::new(self.work.name.clone()).with(&self.settings, &self.composition);
         self.work.see_all(now, cache);
     }
 
@@ -176,7 +259,7 @@ impl Part for Scheduler {
     }
 
     fn act(&mut self, now: Now, desk: &mut Desk<'_>) {
-        self.work.act(now, desk, &mut *self.preempt);
+        self.work.act(now, desk, &mut self.algorithms);
     }
 
     fn due(&self) -> Option<Duration> {

@@ -8,8 +8,8 @@ use orchestra_core::store::Key;
 use super::pods::{At, key_of};
 use super::work::{Asked, Work};
 use crate::decide::Decision;
+use crate::fair::FairTicket;
 use crate::preempt::Eviction;
-use crate::queue::Ticket;
 use crate::view::PodView;
 
 /// How many of those that are nominated are tried in a turn.
@@ -26,7 +26,7 @@ impl Work {
         &mut self,
         now: Now,
         key: &Key,
-        ticket: Ticket,
+        ticket: &FairTicket,
         view: &PodView,
         eviction: &Eviction,
     ) {
@@ -39,20 +39,10 @@ impl Work {
             return self.queue.fail(ticket, now.elapsed);
         }
         self.queue.remove(ticket);
-        self.tickets.remove(&ticket);
+        self.tickets.remove(ticket);
         let node = self.cluster.name(eviction.node).clone();
-        let mut to_go = Vec::new();
-        for victim in victims {
-            if self.strangers.contains_key(&victim) {
-                continue; // It takes no room yet, and has to give way.
-            }
-            match self.pods.get(&victim).map(|waiting| waiting.at.clone()) {
-                // What is not bound yet is decided again.
-                Some(At::Decided(_)) => self.undo(&victim, now, true),
-                Some(At::Nominated(_)) => self.falls(&victim),
-                _ => to_go.push(victim),
-            }
-        }
+        let to_go: Vec<_> =
+            victims.into_iter().filter(|victim| self.has_to_be_deleted(now, victim)).collect();
         self.hold(key, view, &node);
         if to_go.is_empty() {
             self.to_retry.insert(key.clone());
@@ -61,9 +51,30 @@ impl Work {
         self.is_busy = true;
     }
 
+    /// A victim makes way. Whoever is not bound yet does so at once; tells whether it is, and has to be deleted.
+    pub(super) fn has_to_be_deleted(&mut self, now: Now, victim: &Key) -> bool {
+        if self.strangers.contains_key(victim) {
+            return false; // It takes no room yet, and has to give way.
+        }
+        match self.pods.get(victim).map(|waiting| waiting.at.clone()) {
+            // What is not bound yet is decided again.
+            Some(At::Decided(_)) => self.undo(victim, now, true),
+            Some(At::Nominated(_)) => self.falls(now, victim),
+            _ => return true,
+        }
+        false
+    }
+
     /// Keeps room for a pod.
-    fn hold(&mut self, key: &Key, view: &PodView, node: &Str) {
-        let Some(id) = self.cluster.node(node) else { return self.enqueue(key) };
+    pub(super) fn hold(&mut self, key: &Key, view: &PodView, node: &Str) {
+        let Some(id) = self.cluster.node(node) else {
+            // A gang is tried again as a whole, since a node is gone.
+            let is_of_gang = self.pods.get(key).is_some_and(|it| matches!(it.at, At::Gang));
+            if !is_of_gang {
+                self.enqueue(key);
+            }
+            return;
+        };
         self.cluster.assume(view, id);
         if let Some(waiting) = self.pods.get_mut(key) {
             waiting.at = At::Nominated(node.clone());
@@ -84,10 +95,9 @@ impl Work {
     }
 
     /// A nomination falls: the pod waits as others do.
-    fn falls(&mut self, key: &Key) {
-        self.withdraw(key);
+    fn falls(&mut self, now: Now, key: &Key) {
         self.to_retry.remove(key);
-        self.enqueue(key);
+        self.undo(key, now, true);
         self.tell_later(key);
     }
 
@@ -105,12 +115,17 @@ impl Work {
     }
 
     /// Tries those for whom room may have been made.
-    pub(super) fn retry_nominated(&mut self) {
+    pub(super) fn retry_nominated(&mut self, now: Now) {
         for _ in 0..RETRIED_AT_ONCE {
             let Some(key) = self.to_retry.pop_first() else { return };
             let Some(waiting) = self.pods.get(&key) else { continue };
             let At::Nominated(node) = waiting.at.clone() else { continue };
             let view = waiting.view.clone();
+            if self.gangs.is_member_of_held(&view, &waiting.group) {
+                let gang = (view.namespace().clone(), waiting.group.clone());
+                self.gangs.try_again(&gang, now, true);
+                continue;
+            }
             self.nominees.remove(&(node.clone(), key.clone()));
             self.cluster.remove_pod(view.namespace(), view.name());
             if let Decision::Place { node, .. } = self.decide(&view) {
@@ -125,7 +140,7 @@ impl Work {
                 self.hold(&key, &view, &node);
             } else {
                 self.hold(&key, &view, &node);
-                self.falls(&key);
+                self.falls(now, &key);
             }
         }
         self.is_busy = true;

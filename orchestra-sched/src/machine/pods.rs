@@ -10,7 +10,7 @@ use orchestra_core::store::Key;
 
 use super::sabotage::Sabotage;
 use super::work::Work;
-use crate::queue::Ticket;
+use crate::fair::FairTicket;
 use crate::set::NodeId;
 use crate::view::PodView;
 
@@ -35,7 +35,9 @@ pub(super) struct Waiting {
 #[derive(Clone, Debug)]
 pub(super) enum At {
     /// It is in the queue.
-    Queue(Ticket),
+    Queue(FairTicket),
+    /// It is held back, whatever nodes there are.
+    Held(Held),
     /// It waits for its gang.
     Gang,
     /// It has been decided about, and is to be bound.
@@ -44,6 +46,15 @@ pub(super) enum At {
     Batch(Decided, u64),
     /// Room is being made for it there.
     Nominated(Str),
+}
+
+/// Why a pod is held back.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// In a word,
+    pub(super) reason: &'static str,
+    /// and in a line; nothing, as long as it was not looked at.
+    pub(super) why: Str,
 }
 
 /// What was decided.
@@ -65,11 +76,26 @@ impl Work {
     pub(super) fn enqueue(&mut self, key: &Key) {
         let Some(waiting) = self.pods.get_mut(key) else { return };
         let ticket = self.queue.push(waiting.view.clone(), waiting.arrived);
-        waiting.at = At::Queue(ticket);
-        self.tickets.insert(ticket, key.clone());
+        waiting.at = At::Queue(ticket.clone());
         self.is_busy = true;
-        if self.queue.is_blocked(ticket) {
+        if self.queue.is_blocked(&ticket) {
             self.tell_later(key);
+        }
+        self.tickets.insert(ticket, key.clone());
+    }
+
+    /// A pod that nothing holds back (any more) waits for its turn, or for its gang.
+    pub(super) fn admit(&mut self, now: Now, key: &Key) {
+        let Some(waiting) = self.pods.get_mut(key) else { return };
+        let (namespace, group) = (waiting.view.namespace().clone(), waiting.group.clone());
+        if !group.is_empty() && self.gangs.is_held(&namespace, &group) {
+            waiting.at = At::Gang;
+            return self.gangs.try_again(&(namespace, group), now, true);
+        }
+        let is_nominated = !waiting.nominated.is_empty();
+        self.enqueue(key);
+        if is_nominated {
+            self.take_up_nomination(key);
         }
     }
 
@@ -78,11 +104,11 @@ impl Work {
         let Some(waiting) = self.pods.get(key) else { return };
         match &waiting.at {
             At::Queue(ticket) => {
-                let ticket = *ticket;
-                self.queue.remove(ticket);
+                let ticket = ticket.clone();
+                self.queue.remove(&ticket);
                 self.tickets.remove(&ticket);
             }
-            At::Gang => {}
+            At::Gang | At::Held(_) => {}
             At::Decided(_) | At::Batch(..) | At::Nominated(_) => {
                 if let At::Nominated(node) = &waiting.at {
                     self.nominees.remove(&(node.clone(), key.clone()));
@@ -110,7 +136,7 @@ impl Work {
         let (view, arrived, failures) = (waiting.view.clone(), waiting.arrived, waiting.failures);
         waiting.failures = failures.saturating_add(1);
         let ticket = self.queue.push_failed(view, arrived, failures, now.elapsed);
-        waiting.at = At::Queue(ticket);
+        waiting.at = At::Queue(ticket.clone());
         self.tickets.insert(ticket, key.clone());
     }
 
@@ -118,10 +144,10 @@ impl Work {
     pub(super) fn was_decided(&mut self, key: &Key, node: NodeId) {
         let name = self.cluster.name(node).clone();
         let Some(waiting) = self.pods.get_mut(key) else { return };
-        if let At::Queue(ticket) = waiting.at {
+        if let At::Queue(ticket) = &waiting.at {
             // The next one of its class may be tried.
             self.queue.remove(ticket);
-            self.tickets.remove(&ticket);
+            self.tickets.remove(ticket);
         }
         self.decisions += 1;
         let basis = self.nodes.get(&name).map_or(0, |state| state.basis);

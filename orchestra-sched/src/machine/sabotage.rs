@@ -18,4 +18,6 @@ pub enum Sabotage {
     NeverWoken,
     /// What can be bound of a gang is bound, though some of it cannot.
     HalfAGang,
+    /// Others have to go for a gang though that is not enough.
+    RoomForHalfAGang,
 }

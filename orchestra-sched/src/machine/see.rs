@@ -1,12 +1,13 @@
 //! What a scheduler is shown, and what follows from it.
 
 use orchestra_core::control::{Cache, Changes, Now, Watched};
-use orchestra_core::kinds::{Namespace, Node, Pod, PodDisruptionBudget, PodGroup, PodPhase};
+use orchestra_core::kinds::{Dependency, Namespace, Node, Pod, PodDisruptionBudget, PodGroup, PodPhase};
 use orchestra_core::object::Str;
 use orchestra_core::store::Key;
 
 use super::Ledger;
-use super::pods::{At, Waiting, key_of};
+use super::pods::{At, Held, Waiting, key_of};
+use super::queues::QueueShare;
 use super::work::{NodeState, Work};
 
 impl Work {
@@ -17,6 +18,7 @@ impl Work {
         cache.list::<Node>().for_each(|node| self.see_node(node));
         cache.list::<Ledger>().for_each(|ledger| self.see_ledger(ledger));
         cache.list::<PodGroup>().for_each(|group| self.gangs.see(group));
+        cache.list::<QueueShare>().for_each(|share| self.see_queue(share));
         // Those that have their places first.
         for is_placed in [true, false] {
             for pod in cache.list::<Pod>().filter(|pod| pod.spec.node_name.is_empty() != is_placed) {
@@ -32,6 +34,7 @@ impl Work {
     pub(super) fn see(&mut self, now: Now, changes: &Changes) {
         let [pods, nodes] = [Watched::of::<Pod>(), Watched::of::<Node>()];
         for changed in &changes.changed {
+            self.is_busy |= self.dependencies.changed(changed.watched, &changed.key);
             if changed.watched == pods {
                 self.see_pod(now, &changed.key, changed.before::<Pod>(), changed.after::<Pod>());
             } else if changed.watched == nodes {
@@ -49,6 +52,10 @@ impl Work {
                 self.is_busy = true;
             } else if let Some(group) = changed.before::<PodGroup>() {
                 self.gangs.lose(group);
+            } else if let Some(share) = changed.after::<QueueShare>() {
+                self.see_queue(share);
+            } else if let Some(share) = changed.before::<QueueShare>() {
+                self.lose_queue(share);
             } else if let Some(namespace) = changed.after::<Namespace>() {
                 self.cluster.set_namespace(namespace);
                 self.stir();
@@ -126,11 +133,12 @@ impl Work {
                     self.nominees.remove(&(node.clone(), key.clone()));
                 }
                 let is_ours = matches!(&waiting.at, At::Batch(decided, _) if decided.node == *node);
-                if let At::Queue(ticket) = waiting.at {
+                if let At::Queue(ticket) = &waiting.at {
                     self.queue.remove(ticket);
-                    self.tickets.remove(&ticket);
+                    self.tickets.remove(ticket);
                 }
                 self.telling.forget(key);
+                self.dependencies.forget(key);
                 is_ours
             }
             // It was placed as it is, or is told once more.
@@ -163,6 +171,10 @@ impl Work {
         if let Some(waiting) = self.pods.get_mut(key) {
             if waiting.view.class() == view.class() && waiting.group == group {
                 waiting.revision = revision;
+                if !self.dependencies.on(key).is_empty() && self.dependencies.on(key) != depends_on(pod) {
+                    self.dependencies.forget(key);
+                    return self.hold_or_admit(now, key, pod);
+                }
                 let is_news = waiting.nominated != nominated && !nominated.is_empty();
                 waiting.nominated = nominated;
                 if std::mem::take(&mut waiting.is_stale) && matches!(waiting.at, At::Queue(_)) {
@@ -180,20 +192,27 @@ impl Work {
             revision,
             arrived: now.elapsed,
             failures: 0,
-            group: group.clone(),
+            group,
             at: At::Gang,
             is_stale: false,
-            nominated: nominated.clone(),
+            nominated,
             trouble: None,
         };
         self.pods.insert(key.clone(), waiting);
-        if !group.is_empty() && self.gangs.is_held(pod.namespace(), &group) {
-            return self.gangs.try_again(&(pod.namespace().clone(), group), now, true);
+        self.hold_or_admit(now, key, pod);
+    }
+
+    /// What holds a pod back is seen to first.
+    fn hold_or_admit(&mut self, now: Now, key: &Key, pod: &Pod) {
+        let on = depends_on(pod);
+        if on.is_empty() {
+            return self.admit(now, key);
         }
-        self.enqueue(key);
-        if !nominated.is_empty() {
-            self.take_up_nomination(key);
+        if let Some(waiting) = self.pods.get_mut(key) {
+            waiting.at = At::Held(Held { reason: "DependenciesMissing", why: Str::EMPTY });
         }
+        self.dependencies.add(key, pod.namespace(), on, &self.dependables);
+        self.is_busy = true;
     }
 
     /// A pod of somebody else's, for which room is being made: it is kept for it.
@@ -219,8 +238,14 @@ impl Work {
         self.withdraw(key);
         self.pods.remove(key);
         self.telling.forget(key);
+        self.dependencies.forget(key);
         self.to_retry.remove(key);
     }
+}
+
+/// What must be there before a pod is placed.
+fn depends_on(pod: &Pod) -> &[Dependency] {
+    pod.spec.orchestra.as_ref().map_or(&[], |it| &it.depends_on)
 }
 
 pub(super) fn has_ended(pod: &Pod) -> bool {

@@ -140,8 +140,10 @@ impl Work {
             return Some(condition.because("SchedulerError", trouble.as_str()));
         }
         let view = waiting.view.clone();
-        let message = match waiting.at {
-            At::Queue(ticket) if self.queue.is_blocked(ticket) => match reasons.get(&view.class()) {
+        let message = match waiting.at.clone() {
+            At::Held(held) if held.why.is_empty() => return None,
+            At::Held(held) => return Some(held.condition(condition)),
+            At::Queue(ticket) if self.queue.is_blocked(&ticket) => match reasons.get(&view.class()) {
                 Some(reason) => reason.clone(),
                 None => {
                     let reason = self.reason(&view);

@@ -1,23 +1,25 @@
 //! [`Work`]: what a scheduler knows and has under way, from when it begins.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestra_core::control::{Answer, Desk, Now};
 use orchestra_core::object::{Revision, Str, Uid};
 use orchestra_core::store::Key;
 
-use super::Settings;
 use super::batch::Batch;
+use super::depend::{Dependables, Dependencies};
 use super::gangs::Gangs;
 use super::pods::Waiting;
 use super::sabotage::Sabotage;
 use super::tell::Telling;
+use super::{Algorithms, Composition, Settings};
 use crate::cluster::{ClassId, Cluster};
 use crate::decide::Decider;
-use crate::preempt::Preempt;
+use crate::fair::{FairQueue, FairTicket, Shares};
 use crate::profile::Profile;
-use crate::queue::{PrioritySort, Queue, Ticket};
+use crate::queue::PrioritySort;
 use crate::view::PodView;
 
 /// What a scheduler knows and has under way, from when it begins.
@@ -27,11 +29,13 @@ pub(super) struct Work {
     pub(super) cluster: Cluster,
     /// By the name of their profile.
     pub(super) deciders: BTreeMap<Str, Decider>,
-    pub(super) queue: Queue,
+    pub(super) queue: FairQueue,
+    /// What queues may have.
+    pub(super) shares: Shares,
     /// The pods that wait for a place, until they are seen to have one.
     pub(super) pods: BTreeMap<Key, Waiting>,
     /// Those of them that are in the queue.
-    pub(super) tickets: BTreeMap<Ticket, Key>,
+    pub(super) tickets: BTreeMap<FairTicket, Key>,
     pub(super) nodes: BTreeMap<Str, NodeState>,
     /// When each node's ledger was written last.
     pub(super) ledgers: BTreeMap<Str, Revision>,
@@ -61,6 +65,8 @@ pub(super) struct Work {
     /// Who is nominated, and who has to go, as it is to be written down.
     pub(super) evictions: VecDeque<(Key, Vec<Key>)>,
     pub(super) gangs: Gangs,
+    pub(super) dependables: Arc<Dependables>,
+    pub(super) dependencies: Dependencies,
     pub(super) telling: Telling,
     pub(super) asks: BTreeMap<u64, Asked>,
     /// Whether there may be something to do at once.
@@ -99,7 +105,8 @@ impl Work {
             settings: Settings::default(),
             cluster: Cluster::default(),
             deciders: BTreeMap::new(),
-            queue: Queue::new(PrioritySort),
+            queue: FairQueue::new(PrioritySort),
+            shares: Shares::default(),
             pods: BTreeMap::new(),
             tickets: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -120,18 +127,22 @@ impl Work {
             strangers: BTreeMap::new(),
             evictions: VecDeque::new(),
             gangs: Gangs::default(),
+            dependables: Arc::default(),
+            dependencies: Dependencies::default(),
             telling: Telling::default(),
             asks: BTreeMap::new(),
             is_busy: false,
         }
     }
 
-    pub(super) fn with(mut self, settings: &Settings, profiles: &[Profile]) -> Self {
+    pub(super) fn with(mut self, settings: &Settings, composition: &Composition) -> Self {
         self.cluster = Cluster::seeded(settings.seed);
         self.at_once = settings.at_once.max(1);
         self.settings = settings.clone();
         let named = |profile: &Profile| (Str::from(profile.name()), Decider::new(profile.clone()));
-        self.deciders = profiles.iter().map(named).collect();
+        self.deciders = composition.profiles.iter().map(named).collect();
+        self.queue = (composition.queue)();
+        self.dependables = composition.dependables.clone();
         self
     }
 
@@ -145,13 +156,14 @@ impl Work {
         [self.queue.due(), flush, self.telling.due(), self.gangs.due()].into_iter().flatten().min()
     }
 
-    pub(super) fn act(&mut self, now: Now, desk: &mut Desk<'_>, preempt: &mut dyn Preempt) {
+    pub(super) fn act(&mut self, now: Now, desk: &mut Desk<'_>, algorithms: &mut Algorithms) {
         self.is_busy = false;
-        self.retry_nominated();
+        self.look_at_dependencies(now, desk);
+        self.retry_nominated(now);
         self.ask_the_blocked(now);
         self.commit_what_was_read(now, desk);
-        self.try_gangs(now, desk);
-        self.decide_some(now, preempt);
+        self.try_gangs(now, desk, &mut *algorithms.preempt);
+        self.decide_some(now, algorithms);
         self.read_some(now, desk);
         self.evict_some(desk);
         self.tell_some(now, desk);

@@ -2,10 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alone;
+mod desk;
+mod gang_room;
 mod gangs;
+mod held;
 mod many;
 mod more_important;
+mod placers;
 mod planted;
+mod queues;
 mod scene;
 
 use orchestra_sim::{Failure, Summary};

@@ -5,7 +5,7 @@ use orchestra_sched::machine::{Sabotage, Settings};
 use orchestra_sim::{Fault, Faults, Found, Simulation};
 
 use crate::scene::{SECOND, scheduler};
-use crate::{gangs, many};
+use crate::{gang_room, gangs, many};
 
 /// What is broken, where it shows, and what is to be found.
 struct Planted {
@@ -59,6 +59,12 @@ const PLANTED: &[Planted] = &[
         first: 65,
         scenario: |seed| three(gangs::rivals(seed)),
         found: |found| is_broken(found, "a gang is bound as a whole or not at all"),
+    },
+    Planted {
+        bug: Sabotage::RoomForHalfAGang,
+        first: 0,
+        scenario: gang_room::in_vain,
+        found: |found| is_broken(found, "nobody goes in vain"),
     },
 ];
 
