@@ -19,6 +19,15 @@ pub(crate) fn contained<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
+/// What a filter says; that the pod can never be there, where it panics.
+pub(crate) fn asked(filter: &dyn Filter, pod: &PodView, node: &NodeView<'_>) -> Verdict {
+    contained(|| filter.filter(pod, node)).unwrap_or_else(|why| panicked(filter.name(), &why))
+}
+
+fn panicked(name: &str, why: &str) -> Verdict {
+    Verdict::never(format!("rule {name} panicked: {why}"))
+}
+
 /// How much of what a panic said is told, in characters.
 const MOST_TEXT: usize = 200;
 
@@ -52,7 +61,7 @@ struct Probe(Arc<dyn Score>);
 
 impl<R> Contained<R> {
     fn never(&self, why: &str) -> Verdict {
-        Verdict::never(format!("rule {} panicked: {why}", self.name))
+        panicked(self.name, why)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a pod fits, by all filters of a profile, for those who move pods that were placed already.
 
 use crate::cluster::{Cluster, PodId};
+use crate::contain::{asked, contained};
 use crate::profile::Profile;
 use crate::rule::Only;
 use crate::set::{NodeId, NodeSet};
@@ -8,6 +9,13 @@ use crate::view::{NodeView, PodView};
 
 /// All nodes where a pod fits.
 pub(crate) fn fitting(profile: &Profile, cluster: &Cluster, pod: &PodView) -> NodeSet {
+    // Where a rule panics, each is asked about each node, and those are left out about which it does.
+    contained(|| fitting_by_rules(profile, cluster, pod)).unwrap_or_else(|_| {
+        cluster.nodes().iter().filter(|node| fits(profile, cluster, pod, *node)).collect()
+    })
+}
+
+fn fitting_by_rules(profile: &Profile, cluster: &Cluster, pod: &PodView) -> NodeSet {
     let mut fit = cluster.nodes().clone();
     for filter in profile.filters() {
         match filter.only(pod, cluster) {
@@ -32,7 +40,7 @@ pub(crate) fn fits(profile: &Profile, cluster: &Cluster, pod: &PodView, node: No
 }
 
 fn all(profile: &Profile, pod: &PodView, node: &NodeView<'_>) -> bool {
-    profile.filters().iter().all(|filter| filter.filter(pod, node).fits())
+    profile.filters().iter().all(|filter| asked(&**filter, pod, node).fits())
 }
 
 impl Cluster {

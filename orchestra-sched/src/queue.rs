@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::ClassId;
+use crate::contain::contained;
 use crate::view::PodView;
 
 /// In which order pods get their turn.
@@ -54,6 +55,8 @@ pub struct Queue {
     blocked: BTreeMap<ClassId, BTreeSet<Turn>>,
     /// Classes that are blocked, of which one pod is being tried.
     tried: BTreeMap<ClassId, Ticket>,
+    /// Who was found to fit nowhere without being asked about, since one of its class was.
+    passed_over: BTreeSet<Ticket>,
     next: u64,
 }
 
@@ -88,6 +91,7 @@ impl Queue {
             backing_off: BTreeSet::new(),
             blocked: BTreeMap::new(),
             tried: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
             next: 0,
         }
     }
@@ -96,7 +100,7 @@ impl Queue {
     pub fn push(&mut self, pod: PodView, now: Duration) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        let rank = self.order.rank(&pod, now);
+        let rank = self.rank(&pod, now);
         let state = if self.is_closed(pod.class()) {
             self.blocked.entry(pod.class()).or_default().insert((rank, ticket));
             State::Blocked
@@ -108,11 +112,16 @@ impl Queue {
         ticket
     }
 
+    /// By which it has its turn. Of whom the order panics, is last.
+    pub(crate) fn rank(&self, pod: &PodView, arrived: Duration) -> [i64; 2] {
+        contained(|| self.order.rank(pod, arrived)).unwrap_or([i64::MAX; 2])
+    }
+
     /// A pod that comes to wait again, after so many failures in a row: its turn comes after a while.
     pub fn push_failed(&mut self, pod: PodView, arrived: Duration, failures: u32, now: Duration) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        let rank = self.order.rank(&pod, arrived);
+        let rank = self.rank(&pod, arrived);
         self.waiting.insert(ticket, Waiting { pod, rank, failures, state: State::Taken });
         self.fail(ticket, now);
         ticket
@@ -121,23 +130,42 @@ impl Queue {
     /// Takes the pod whose turn it is. Whoever takes it says what came of it: it is [done](Self::remove), has
     /// [failed](Self::fail), or is [blocked](Self::block).
     pub fn pop(&mut self, now: Duration) -> Option<(Ticket, &PodView)> {
+        let (_, ticket) = self.first(now)?;
+        self.ready.pop_first();
+        let waiting = self.waiting.get_mut(&ticket)?;
+        waiting.state = State::Taken;
+        Some((ticket, &waiting.pod))
+    }
+
+    /// By what rank the pod has its turn whose turn it is.
+    pub(crate) fn peek(&mut self, now: Duration) -> Option<[i64; 2]> {
+        self.first(now).map(|(rank, _)| rank)
+    }
+
+    /// The pod whose turn it is, left where it is.
+    fn first(&mut self, now: Duration) -> Option<Turn> {
         while let Some((_, ticket)) = self.backing_off.first().copied().filter(|(until, _)| *until <= now) {
             self.backing_off.pop_first();
             self.make_ready(ticket);
         }
-        let ticket = loop {
-            let turn = self.ready.pop_first()?;
+        loop {
+            let turn = *self.ready.first()?;
             let class = self.waiting.get(&turn.1)?.pod.class();
             if !self.is_closed(class) || self.tried.get(&class) == Some(&turn.1) {
-                break turn.1;
+                return Some(turn);
             }
             // It was ready already when its class turned out to fit nowhere.
+            self.ready.pop_first();
             self.waiting.get_mut(&turn.1)?.state = State::Blocked;
             self.blocked.entry(class).or_default().insert(turn);
-        };
-        let waiting = self.waiting.get_mut(&ticket)?;
-        waiting.state = State::Taken;
-        Some((ticket, &waiting.pod))
+            self.passed_over.insert(turn.1);
+        }
+    }
+
+    /// Takes those that were blocked without having been [popped](Self::pop), since one of their class fits nowhere: so
+    /// that somebody tells them.
+    pub fn take_passed_over(&mut self) -> BTreeSet<Ticket> {
+        std::mem::take(&mut self.passed_over)
     }
 
     /// Whether pods of a class fit nowhere, as far as is known; one of them may be tried.
@@ -155,6 +183,7 @@ impl Queue {
     /// A pod that waits no longer: it has its place, or is gone.
     pub fn remove(&mut self, ticket: Ticket) -> Option<PodView> {
         let waiting = self.waiting.remove(&ticket)?;
+        self.passed_over.remove(&ticket);
         let (turn, class) = ((waiting.rank, ticket), waiting.pod.class());
         match waiting.state {
             State::Ready => drop(self.ready.remove(&turn)),

@@ -280,6 +280,11 @@ impl Cluster {
         self.nodes.find(name)
     }
 
+    /// A pod that is placed on a node.
+    pub(crate) fn find_on(&self, node: NodeId, namespace: &str, name: &str) -> Option<PodId> {
+        self.pods.find(namespace, name).filter(|pod| self.pods.all[pod.at()].node == Some(node))
+    }
+
     /// The node that a pod is placed on.
     pub(crate) fn place_of(&self, namespace: &str, name: &str) -> Option<NodeId> {
         self.pods.find(namespace, name).and_then(|pod| self.pods.all[pod.at()].node)

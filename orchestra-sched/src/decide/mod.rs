@@ -38,6 +38,9 @@ pub enum Decision {
 ///
 /// Every node counts, for every pod, as if each rule had been asked about it. What was found out for a
 /// class of pods is kept, node by node, and only what has changed since is looked at again.
+///
+/// So it belongs to one cluster, and so do the views of pods: whoever tries something out on a copy of the cluster copies
+/// the decider with it. (A copy costs what the columns are long: milliseconds for thousands of nodes.)
 #[derive(Clone, Debug)]
 pub struct Decider {
     profile: Profile,

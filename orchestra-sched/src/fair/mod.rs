@@ -116,6 +116,11 @@ impl Shares {
         self.forget_if_idle(queue);
     }
 
+    /// Whether anything was said of any queue, or something is known of one that has a name.
+    pub(crate) fn knows_queues(&self) -> bool {
+        self.queues.keys().any(|queue| !queue.is_empty())
+    }
+
     /// Whether anything was said of how much a queue may have.
     #[must_use]
     pub fn has_quota(&self, queue: &str) -> bool {

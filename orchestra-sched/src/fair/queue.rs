@@ -84,15 +84,42 @@ impl FairQueue {
 
     /// Takes the pod whose turn it is: of the queue of the lowest weighted dominant share that has one ready.
     pub fn pop(&mut self, shares: &Shares, now: Duration) -> Option<(FairTicket, PodView)> {
-        let mut names: Vec<_> = self.queues.keys().cloned().collect();
-        if names.len() > 1 {
-            names.sort_by(|one, other| shares.compare(one, other));
-        }
-        names.into_iter().find_map(|queue| {
+        self.in_turn(shares).into_iter().find_map(|queue| {
             let (time, waiting) = self.queues.get_mut(&queue)?;
             let (ticket, pod) = waiting.pop(now)?;
             Some((FairTicket { time: *time, queue, ticket }, pod.clone()))
         })
+    }
+
+    /// Whose turn it is: its queue, and by what rank it is first there.
+    pub(crate) fn peek(&mut self, shares: &Shares, now: Duration) -> Option<(Str, [i64; 2])> {
+        self.in_turn(shares).into_iter().find_map(|queue| {
+            let rank = self.queues.get_mut(&queue)?.1.peek(now)?;
+            Some((queue, rank))
+        })
+    }
+
+    /// By what rank a pod has its turn in its queue.
+    pub(crate) fn rank(&self, pod: &PodView, arrived: Duration) -> [i64; 2] {
+        Queue::new(Boxed((self.order)())).rank(pod, arrived)
+    }
+
+    fn in_turn(&self, shares: &Shares) -> Vec<Str> {
+        let mut names: Vec<_> = self.queues.keys().cloned().collect();
+        if names.len() > 1 {
+            names.sort_by(|one, other| shares.compare(one, other));
+        }
+        names
+    }
+
+    /// As [`Queue::take_passed_over`].
+    pub fn take_passed_over(&mut self) -> Vec<FairTicket> {
+        let mut all = Vec::new();
+        for (queue, (time, waiting)) in &mut self.queues {
+            let tickets = waiting.take_passed_over().into_iter();
+            all.extend(tickets.map(|ticket| FairTicket { queue: queue.clone(), time: *time, ticket }));
+        }
+        all
     }
 
     /// A pod that waits no longer. A queue without pods is forgotten.

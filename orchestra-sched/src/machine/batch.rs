@@ -136,6 +136,15 @@ impl Work {
                     fate => fates.push((key, fate)),
                 }
             }
+            if gang.is_some()
+                && fates.iter().all(|(_, fate)| matches!(fate, Fate::TooLarge))
+                && !fates.is_empty()
+            {
+                let all = bound.pods.into_iter().chain(fates.into_iter().map(|(key, _)| key));
+                let all = all.collect();
+                self.bind_one_by_one(now, number, all);
+                continue;
+            }
             let is_whole = fates.is_empty();
             for (key, fate) in fates {
                 self.is_left_out(now, &key, fate);
@@ -155,6 +164,19 @@ impl Work {
                 None => self.give_up(number, now, false),
             }
         }
+    }
+
+    /// A gang that no transaction can hold: nobody of it runs before its PodGroup says that enough have their places.
+    fn bind_one_by_one(&mut self, now: Now, number: u64, pods: Vec<Key>) {
+        for key in pods {
+            let Some(waiting) = self.pods.get_mut(&key) else { continue };
+            if let At::Batch(decided, _) = &waiting.at {
+                let decided = decided.clone();
+                self.decided.push_back((key, decided.number));
+                waiting.at = At::Decided(decided);
+            }
+        }
+        self.give_up(number, now, true);
     }
 
     #[allow(clippy::too_many_arguments)] // one step of a loop, named
@@ -182,7 +204,7 @@ impl Work {
             return Fate::Unseen;
         };
         if bound.bytes + entry.value.len() > most && !bound.pods.is_empty() {
-            return Fate::Overtaken;
+            return Fate::TooLarge;
         }
         let by = By { manager: self.name.clone(), now: now.wall.into(), uid: Uid::default() };
         match bind(entry, &decided.node, by, desk.policy()) {
@@ -201,7 +223,7 @@ impl Work {
     fn is_left_out(&mut self, now: Now, key: &Key, fate: Fate) {
         match fate {
             Fate::Bound | Fate::Gone => {}
-            Fate::Overtaken => self.undo(key, now, true),
+            Fate::Overtaken | Fate::TooLarge => self.undo(key, now, true),
             Fate::Unseen => {
                 self.undo(key, now, false);
                 if let Some(waiting) = self.pods.get_mut(key) {
@@ -299,6 +321,8 @@ enum Fate {
     Gone,
     /// Its node is not as it was when this was decided.
     Overtaken,
+    /// There is no room for it in the transaction.
+    TooLarge,
     /// It is not as it was seen.
     Unseen,
     /// It cannot be bound.

@@ -1,35 +1,45 @@
 //! Whose turn it is, and what is decided; and who is asked again when something has changed.
 
-use orchestra_core::control::Now;
+use std::time::Duration;
+
+use orchestra_core::control::{Desk, Now};
 use orchestra_core::object::Str;
 use orchestra_core::store::Key;
 
 use super::Algorithms;
+use super::gangs::TRIED_AT_ONCE;
 use super::pods::{At, Held};
 use super::sabotage::Sabotage;
 use super::work::Work;
+use crate::contain::contained;
 use crate::decide::Decision;
 use crate::fair::FairTicket;
-use crate::preempt::Preempt;
+use crate::preempt::{Eviction, Preempt};
+use crate::profile::Profile;
 use crate::view::PodView;
 
 /// How many classes of those that fit nowhere are asked about in a turn.
 const ASKED_AT_ONCE: usize = 16;
+/// How often it is asked at most whether others can be driven out for those who fit nowhere. Each time costs a look at
+/// all nodes, and for so long the more important may wait.
+pub(super) const FORCED_EVERY: Duration = Duration::from_secs(1);
 
 impl Work {
-    /// Decides about those whose turn it is.
-    pub(super) fn decide_some(&mut self, now: Now, algorithms: &mut Algorithms) {
-        let mut batches = Vec::new();
-        let mut taken = 0;
-        let mut is_done = false;
-        while !is_done && taken < self.settings.per_turn {
-            if self.decided.len() + batches.len() >= self.settings.ahead {
-                break; // What is answered goes on with it.
+    /// Decides about those whose turn it is, gangs and pods alone, in order.
+    pub(super) fn decide_some(&mut self, now: Now, desk: &Desk<'_>, algorithms: &mut Algorithms) {
+        self.line_up_gangs(now);
+        let (mut batches, mut taken, mut gangs) = (Vec::new(), 0, 0);
+        while self.decided.len() + batches.len() < self.settings.ahead {
+            if taken == self.settings.per_turn || gangs == TRIED_AT_ONCE {
+                self.is_busy = true;
+                break;
             }
-            let Some((ticket, view)) = self.next(now) else {
-                is_done = true;
+            if let Some(gang) = self.gang_in_turn(now) {
+                gangs += 1;
+                self.try_gang(now, &gang, desk, &mut *algorithms.preempt);
                 continue;
-            };
+            }
+            let Some((ticket, view)) = self.next(now) else { break };
             taken += 1;
             let Some(key) = self.tickets.get(&ticket).cloned() else {
                 self.queue.remove(&ticket);
@@ -43,7 +53,6 @@ impl Work {
                 self.decide_about(now, &key, &ticket, &view, &mut *algorithms.preempt);
             }
         }
-        self.is_busy |= taken == self.settings.per_turn;
         self.place_batches(now, batches, algorithms);
     }
 
@@ -100,12 +109,42 @@ impl Work {
         // What others have to go for must be of use.
         let may_preempt = self.is_more_important_than_some(view) && self.over_quota(view).is_none();
         let eviction = match may_preempt {
-            true => preempt.preempt(&profile, &mut self.cluster, view),
-            false => None,
+            true => self.ask_who_has_to_go(&profile, view, preempt),
+            false => Ok(None),
         };
         match eviction {
-            Some(eviction) => self.nominate(now, key, ticket, view, &eviction),
-            None => self.queue.block(ticket),
+            Ok(Some(eviction)) => self.nominate(now, key, ticket, view, &eviction),
+            Ok(None) => self.queue.block(ticket),
+            Err(why) => {
+                if let Some(waiting) = self.pods.get_mut(key) {
+                    waiting.trouble = Some(why);
+                }
+                self.queue.block(ticket);
+            }
+        }
+    }
+
+    /// Whether something has changed by which others might be driven out for those who fit nowhere.
+    pub(super) fn may_force(&self) -> bool {
+        self.stirred != self.forced_for && !self.queue.is_empty()
+    }
+
+    /// Who has to go for a pod, if that is of use: whoever says so is believed only what is so.
+    pub(super) fn ask_who_has_to_go(
+        &mut self,
+        profile: &Profile,
+        view: &PodView,
+        preempt: &mut dyn Preempt,
+    ) -> Result<Option<Eviction>, String> {
+        let name = preempt.name();
+        let said = contained(|| preempt.preempt(profile, &mut self.cluster, view)).map_err(|why| {
+            preempt.forget();
+            format!("{name} panicked: {why}")
+        })?;
+        let Some(eviction) = said.filter(|it| !it.victims.is_empty()) else { return Ok(None) };
+        match eviction.is_of_use(profile, &mut self.cluster, view) {
+            Ok(()) => Ok(Some(eviction)),
+            Err(why) => Err(format!("{name} would drive out {} pods: {why}", eviction.victims.len())),
         }
     }
 
@@ -113,11 +152,13 @@ impl Work {
     pub(super) fn ask_the_blocked(&mut self, now: Now) {
         if self.is_sabotaged(Sabotage::NeverWoken) {
             self.flushed = now.elapsed;
+            (self.forced, self.forced_for) = (now.elapsed, self.stirred);
             return;
         }
         if self.to_ask.is_empty() {
-            let is_flush = now.elapsed >= self.flushed + self.settings.flush;
-            if self.asked == self.stirred && !is_flush {
+            let is_flush = now.elapsed >= self.flushed.saturating_add(self.settings.flush);
+            let is_forcing = self.may_force() && now.elapsed >= self.forced + FORCED_EVERY;
+            if self.asked == self.stirred && !is_flush && !is_forcing {
                 return;
             }
             self.asked = self.stirred;
@@ -125,14 +166,24 @@ impl Work {
             if is_flush {
                 self.flushed = now.elapsed;
                 self.retry_everywhere();
+                self.gangs.try_all(now);
             }
-            self.gangs.try_all(now);
+            self.is_forcing = is_forcing;
+            if is_forcing {
+                (self.forced, self.forced_for) = (now.elapsed, self.stirred);
+            }
             let blocked = self.queue.blocked().map(|(class, view)| (class, view.clone()));
-            self.to_ask = blocked.collect();
+            let mut blocked: Vec<_> = blocked.collect();
+            // The most important first: what has come free is theirs.
+            blocked.sort_by_key(|(class, view)| (std::cmp::Reverse(view.priority()), *class));
+            self.to_ask = blocked.into();
         }
         for _ in 0..ASKED_AT_ONCE {
             let Some((class, view)) = self.to_ask.pop_front() else { return };
-            if self.is_flushing || matches!(self.decide(&view), Decision::Place { .. }) {
+            let is_worth_it = self.is_flushing
+                || self.is_forcing && self.is_more_important_than_some(&view)
+                || matches!(self.decide(&view), Decision::Place { .. });
+            if is_worth_it {
                 self.queue.wake(class);
                 self.is_busy = true;
             }

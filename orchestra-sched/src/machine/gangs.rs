@@ -20,12 +20,19 @@ use crate::view::PodView;
 /// A gang: its namespace and name.
 pub(super) type Name = (Str, Str);
 
+/// Whose turn comes first; see [`QueueOrder`](crate::QueueOrder).
+type Rank = [i64; 2];
+
 /// All gangs of which anything is known.
 #[derive(Debug, Default)]
 pub(super) struct Gangs {
     pub(super) gangs: BTreeMap<Name, Gang>,
     /// Which are to be tried, and when.
     to_try: BTreeSet<(Duration, Name)>,
+    /// Whose time has come, by the rank of the best of their members.
+    ready_to_try: BTreeSet<(Rank, Name)>,
+    /// How much of what may help they have been tried for.
+    asked: u64,
     /// Those that have been decided about, and wait for the nodes to come free that others are being bound to.
     ready: Vec<Name>,
     /// Of which what is observed may have changed.
@@ -38,6 +45,8 @@ pub(super) struct Gang {
     pub(super) least: Option<usize>,
     waiting: BTreeSet<Key>,
     pub(super) placed: BTreeSet<Key>,
+    /// Who has ended.
+    ended: BTreeSet<Key>,
     /// When it is to be tried, if it is.
     due: Option<Duration>,
     /// Who of it is to be bound together.
@@ -55,12 +64,12 @@ pub(super) struct Gang {
     /// How often it was undone, and until when it is not tried again.
     pub(super) undone: u32,
     pub(super) not_before: Duration,
-    /// Until when nobody is asked to make way for it: it was in vain.
+    /// Until when nobody is asked again to make way for it.
     pub(super) in_vain_until: Duration,
 }
 
 /// How many gangs are tried in a turn.
-const TRIED_AT_ONCE: usize = 8;
+pub(super) const TRIED_AT_ONCE: usize = 8;
 /// When what failed is tried again.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -73,8 +82,18 @@ impl Gang {
     }
 }
 
+impl Gang {
+    /// Whether it was admitted and all of it has ended: what it has come to stays said.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_admitted && self.waiting.is_empty() && self.placed.is_empty() && !self.ended.is_empty()
+    }
+}
+
 impl Gangs {
     pub(super) fn due(&self) -> Option<Duration> {
+        if !self.ready_to_try.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let first = |all: &BTreeSet<(Duration, Name)>| all.first().map(|(at, _)| *at);
         first(&self.to_try).into_iter().chain(first(&self.to_tell)).min()
     }
@@ -130,6 +149,7 @@ impl Gangs {
             true => (&mut gang.placed, &mut gang.waiting),
             false => (&mut gang.waiting, &mut gang.placed),
         };
+        gang.ended.remove(key);
         from.remove(key);
         if to.insert(key.clone()) {
             self.put(&name, Duration::ZERO);
@@ -147,14 +167,31 @@ impl Gangs {
         if let Some(gang) = self.gangs.get_mut(&name) {
             gang.placed.remove(key);
             gang.waiting.remove(key);
+            gang.ended.remove(key);
             self.to_tell.insert((Duration::ZERO, name.clone()));
         }
         self.forget_if_empty(&name);
     }
 
+    /// A member has ended: it is none any more, and is remembered.
+    pub(super) fn end(&mut self, pod: &Pod, key: &Key) {
+        let name = (pod.namespace().clone(), group_of(pod));
+        if name.1.is_empty() {
+            return;
+        }
+        let gang = self.gangs.entry(name.clone()).or_default();
+        gang.placed.remove(key);
+        gang.waiting.remove(key);
+        if gang.ended.insert(key.clone()) {
+            self.put(&name, Duration::ZERO);
+            self.to_tell.insert((Duration::ZERO, name));
+        }
+    }
+
     fn forget_if_empty(&mut self, name: &Name) {
-        let is_empty =
-            |gang: &Gang| gang.least.is_none() && gang.placed.is_empty() && gang.waiting.is_empty();
+        let is_empty = |gang: &Gang| {
+            gang.least.is_none() && gang.placed.is_empty() && gang.waiting.is_empty() && gang.ended.is_empty()
+        };
         if let Some(gang) = self.gangs.get(name).filter(|gang| is_empty(gang)) {
             if let Some(due) = gang.due {
                 self.to_try.remove(&(due, name.clone()));
@@ -196,23 +233,49 @@ impl Gangs {
 }
 
 impl Work {
-    /// Tries some gangs, and has those bound that have their places.
-    pub(super) fn try_gangs(&mut self, now: Now, desk: &mut Desk<'_>, preempt: &mut dyn Preempt) {
-        for _ in 0..TRIED_AT_ONCE {
-            let first = self.gangs.to_try.first().filter(|(at, _)| *at <= now.elapsed).cloned();
-            let Some((at, name)) = first else { break };
-            self.gangs.to_try.remove(&(at, name.clone()));
-            if let Some(gang) = self.gangs.gangs.get_mut(&name) {
-                gang.due = None;
-            }
-            self.try_gang(now, &name, desk, preempt);
+    /// Gangs whose time has come wait for their turns among the pods that are alone. When all have had theirs and
+    /// something has changed since, all are tried once more.
+    pub(super) fn line_up_gangs(&mut self, now: Now) {
+        if self.gangs.asked != self.stirred && self.gangs.ready_to_try.is_empty() {
+            self.gangs.asked = self.stirred;
+            self.gangs.try_all(now);
         }
+        while let Some((at, name)) = self.gangs.to_try.first().filter(|(at, _)| *at <= now.elapsed).cloned() {
+            self.gangs.to_try.remove(&(at, name.clone()));
+            let Some(gang) = self.gangs.gangs.get_mut(&name) else { continue };
+            gang.due = None;
+            let members = gang.waiting.iter().filter_map(|key| self.pods.get(key));
+            let rank = members.map(|it| self.queue.rank(&it.view, it.arrived)).min();
+            self.gangs.ready_to_try.insert((rank.unwrap_or_default(), name));
+        }
+    }
+
+    /// The gang whose turn it is, if it is not a pod's that is alone.
+    pub(super) fn gang_in_turn(&mut self, now: Now) -> Option<Name> {
+        let (rank, name) = self.gangs.ready_to_try.first()?.clone();
+        let alone = self.peek(now);
+        let is_first = alone.is_none_or(|(queue, first)| {
+            let members = self.gangs.gangs.get(&name).into_iter().flat_map(|gang| &gang.waiting);
+            let its = members.filter_map(|key| self.pods.get(key)).map(|it| it.view.queue().clone()).next();
+            match its.filter(|its| *its != queue) {
+                Some(its) => self.has_less(&its, &queue),
+                None => rank <= first,
+            }
+        });
+        if is_first {
+            self.gangs.ready_to_try.remove(&(rank, name.clone()));
+        }
+        is_first.then_some(name)
+    }
+
+    /// Has those bound that have their places.
+    pub(super) fn bind_gangs(&mut self, now: Now, desk: &mut Desk<'_>) {
         for name in std::mem::take(&mut self.gangs.ready) {
             self.bind_gang(now, desk, name);
         }
     }
 
-    fn try_gang(&mut self, now: Now, name: &Name, desk: &Desk<'_>, preempt: &mut dyn Preempt) {
+    pub(super) fn try_gang(&mut self, now: Now, name: &Name, desk: &Desk<'_>, preempt: &mut dyn Preempt) {
         let Some(gang) = self.gangs.gangs.get(name) else { return };
         if gang.not_before > now.elapsed {
             let at = gang.not_before;
@@ -305,7 +368,7 @@ impl Work {
     fn leave_out_the_late(&mut self, now: Now, name: &Name) {
         let Some(gang) = self.gangs.gangs.get(name) else { return };
         let late = |key: &Key| {
-            let waiting = self.pods.get(key).filter(|it| matches!(it.at, At::Gang))?;
+            let waiting = self.pods.get(key).filter(|it| matches!(it.at, At::Gang | At::Nominated(_)))?;
             Some((key.clone(), waiting.view.is_too_late(now.wall.into())?))
         };
         let late: Vec<_> = gang.waiting.iter().filter_map(late).collect();

@@ -106,9 +106,9 @@ pub struct Settings {
     pub seed: u64,
     /// How many pods are bound in one transaction at most; fewer, where the store takes less.
     pub at_once: usize,
-    /// How many decisions are made in a turn, before others have theirs.
+    /// How many decisions are made in a turn, before others have theirs; one at least.
     pub per_turn: usize,
-    /// How many pods are decided about and not bound yet, at most. What is decided early is decided on what may
+    /// How many pods are decided about and not bound yet, at most; one at least. What is decided early is decided on what may
     /// have changed.
     pub ahead: usize,
     /// How often those who fit nowhere are tried again though nothing that is known would help.
@@ -178,7 +178,9 @@ impl Scheduler {
     }
 
     /// Has a placer decide about the pods of a profile, all together whose turn it is. What it decides is believed
-    /// only where there is room; gangs, and those that are made room for, are placed by the profile's rules.
+    /// only where there is room; gangs, and those that are made room for, are placed by the profile's rules. A pod to
+    /// which it gives no place waits: others have to go for it only where the profile's rules find no node either. It is
+    /// asked again when those rules find one, or after [`Settings::flush`].
     #[must_use]
     pub fn placer(mut self, profile: impl Into<Str>, placer: impl Placer + 'static) -> Self {
         self.algorithms.placers.insert(profile.into(), Box::new(placer));

@@ -1,5 +1,6 @@
 //! Who is more important than others: room is made for it, and kept.
 
+use orchestra_core::client::ObjectName;
 use orchestra_core::control::{Desk, Now, Plan};
 use orchestra_core::kinds::Pod;
 use orchestra_core::object::{Resource, Str};
@@ -53,14 +54,19 @@ impl Work {
 
     /// A victim makes way. Whoever is not bound yet does so at once; tells whether it is, and has to be deleted.
     pub(super) fn has_to_be_deleted(&mut self, now: Now, victim: &Key) -> bool {
-        if self.strangers.contains_key(victim) {
-            return false; // It takes no room yet, and has to give way.
+        if self.strangers.remove(victim).is_some() {
+            // It has no place yet, and the room that was kept for it is another's now.
+            if let Some(name) = ObjectName::of_key(Pod::KIND, victim) {
+                self.cluster.remove_pod(name.namespace(), name.name());
+            }
+            return false;
         }
         match self.pods.get(victim).map(|waiting| waiting.at.clone()) {
             // What is not bound yet is decided again.
             Some(At::Decided(_)) => self.undo(victim, now, true),
-            Some(At::Nominated(_)) => self.falls(now, victim),
-            _ => return true,
+            Some(At::Nominated(_)) => self.falls(now, victim, true),
+            Some(At::Queue(_) | At::Gang | At::Held(_)) => {}
+            Some(At::Batch(..)) | None => return true,
         }
         false
     }
@@ -95,9 +101,9 @@ impl Work {
     }
 
     /// A nomination falls: the pod waits as others do.
-    fn falls(&mut self, now: Now, key: &Key) {
+    fn falls(&mut self, now: Now, key: &Key, at_once: bool) {
         self.to_retry.remove(key);
-        self.undo(key, now, true);
+        self.undo(key, now, at_once);
         self.tell_later(key);
     }
 
@@ -126,6 +132,10 @@ impl Work {
                 self.gangs.try_again(&gang, now, true);
                 continue;
             }
+            if let Some(why) = view.is_too_late(now.wall.into()) {
+                self.is_too_late(&key, why);
+                continue;
+            }
             self.nominees.remove(&(node.clone(), key.clone()));
             self.cluster.remove_pod(view.namespace(), view.name());
             if let Decision::Place { node, .. } = self.decide(&view) {
@@ -140,7 +150,8 @@ impl Work {
                 self.hold(&key, &view, &node);
             } else {
                 self.hold(&key, &view, &node);
-                self.falls(now, &key);
+                // Who went for it went in vain, or could not be made to go.
+                self.falls(now, &key, false);
             }
         }
         self.is_busy = true;
@@ -159,10 +170,12 @@ impl Work {
             status.nominated_node_name = node.clone();
             let mut plan = Plan::new().status(pod, status);
             for victim in victims {
-                let victim = orchestra_core::client::ObjectName::of_key(Pod::KIND, &victim);
+                let victim = ObjectName::of_key(Pod::KIND, &victim);
                 let Some(victim) = victim else { continue };
                 let victim = desk.cache().get::<Pod>(victim.namespace(), victim.name());
-                if let Some(victim) = victim.filter(|victim| !victim.metadata.is_deleting()) {
+                // Another one of the same name may have come since.
+                let is_meant = |it: &&Pod| !it.metadata.is_deleting() && it.spec.node_name == *node;
+                if let Some(victim) = victim.filter(is_meant) {
                     plan = plan.delete(victim);
                 }
             }

@@ -30,19 +30,34 @@ impl Work {
             let Some(placer) = algorithms.placers.get_mut(&profile) else { continue };
             let batch = self.within_quotas(batch);
             let views: Vec<_> = batch.iter().map(|(_, _, view)| view.clone()).collect();
+            let name = placer.name();
             let decisions = self.ask(&mut **placer, &views);
             let (decisions, trouble) = match decisions {
                 Ok(decisions) => (decisions, None),
                 Err(why) => (vec![Decision::NoFit; views.len()], Some(why)),
             };
+            // Those who have their places first: others may have to go for the rest.
+            for ((key, ..), decision) in batch.iter().zip(&decisions) {
+                if let Decision::Place { node, .. } = decision {
+                    self.was_decided(key, *node);
+                }
+            }
             for ((key, ticket, view), decision) in batch.iter().zip(decisions) {
                 match decision {
-                    Decision::Place { node, .. } => self.was_decided(key, node),
+                    Decision::Place { .. } => {}
                     _ if trouble.is_some() => {
                         if let Some(waiting) = self.pods.get_mut(key) {
                             waiting.trouble.clone_from(&trouble);
                         }
                         self.queue.fail(ticket, now.elapsed);
+                        self.tell_later(key);
+                    }
+                    // What the rules would allow the placer has declined: nobody has to go for that.
+                    Decision::NoFit if matches!(self.decide(view), Decision::Place { .. }) => {
+                        if let Some(waiting) = self.pods.get_mut(key) {
+                            waiting.trouble = Some(format!("placer {name} gives it no place"));
+                        }
+                        self.queue.block(ticket);
                         self.tell_later(key);
                     }
                     Decision::NoFit => {
@@ -77,8 +92,8 @@ impl Work {
         within
     }
 
-    /// Asks a placer, and believes it only what is so: whatever it does, no node is given away twice, and what it took
-    /// in vain is free again.
+    /// Asks a placer, and believes what it says of the batch only if it is so; what it took in vain is free again. Pods
+    /// that are not of the batch it has to leave alone.
     fn ask(&mut self, placer: &mut dyn Placer, views: &[PodView]) -> Result<Vec<Decision>, String> {
         let name = placer.name();
         let said = contained(|| placer.place(views, &mut self.cluster))

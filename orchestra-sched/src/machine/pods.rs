@@ -144,6 +144,7 @@ impl Work {
     pub(super) fn was_decided(&mut self, key: &Key, node: NodeId) {
         let name = self.cluster.name(node).clone();
         let Some(waiting) = self.pods.get_mut(key) else { return };
+        waiting.trouble = None;
         if let At::Queue(ticket) = &waiting.at {
             // The next one of its class may be tried.
             self.queue.remove(ticket);

@@ -106,7 +106,9 @@ impl Work {
             false => gang.since = None,
         }
         let Some(gang) = self.gangs.gangs.get_mut(&name) else { return };
-        let Some(group) = desk.cache().get::<PodGroup>(&name.0, &name.1) else { return };
+        let Some(group) = desk.cache().get::<PodGroup>(&name.0, &name.1).filter(|_| !gang.is_over()) else {
+            return;
+        };
         if gang.has_timed_out && gang.placed.is_empty() {
             // Rivals do not come back at the same time.
             let share = hash(&(name.0.as_str(), name.1.as_str())) % 4 + 1;

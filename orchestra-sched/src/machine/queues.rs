@@ -1,7 +1,7 @@
 //! [`QueueShare`]: what the queues that pods name may have of a cluster.
 
 use orchestra_core::control::Now;
-use orchestra_core::object::{At, Kind, Map, NoStatus, Object, Quantity, Spec};
+use orchestra_core::object::{At, Kind, Map, NoStatus, Object, Quantity, Spec, Str};
 use serde::{Deserialize, Serialize};
 
 use super::work::Work;
@@ -75,15 +75,40 @@ impl Work {
         self.stir();
     }
 
-    /// Whose turn it is.
-    pub(super) fn next(&mut self, now: Now) -> Option<(FairTicket, PodView)> {
-        if self.queue.queues().len() > 1 {
+    /// Shares are what is taken now.
+    fn measure_queues(&mut self) {
+        if self.queue.queues().len() > 1 || self.shares.knows_queues() {
             self.shares.measure_total(&self.cluster);
             for queue in self.queue.queues() {
                 self.shares.measure(&self.cluster, queue);
             }
         }
-        self.queue.pop(&self.shares, now.elapsed)
+    }
+
+    /// Whether a queue has its turn before another.
+    pub(super) fn has_less(&mut self, queue: &Str, other: &Str) -> bool {
+        self.shares.measure_total(&self.cluster);
+        self.shares.measure(&self.cluster, queue);
+        self.shares.measure(&self.cluster, other);
+        self.shares.compare(queue, other).is_lt()
+    }
+
+    /// Whose turn it is: its queue, and its rank there.
+    pub(super) fn peek(&mut self, now: Now) -> Option<(Str, [i64; 2])> {
+        self.measure_queues();
+        self.queue.peek(&self.shares, now.elapsed)
+    }
+
+    /// Takes the pod whose turn it is.
+    pub(super) fn next(&mut self, now: Now) -> Option<(FairTicket, PodView)> {
+        self.measure_queues();
+        let next = self.queue.pop(&self.shares, now.elapsed);
+        for ticket in self.queue.take_passed_over() {
+            if let Some(key) = self.tickets.get(&ticket).cloned() {
+                self.tell_later(&key);
+            }
+        }
+        next
     }
 
     /// Why a pod's queue may not have what it asks for, if it may not.

@@ -20,8 +20,7 @@ use crate::preempt::{Preempt, Victim};
 use crate::set::NodeId;
 use crate::view::PodView;
 
-/// How long nobody is asked again to make way for a gang when that was in vain: each time costs a look at all nodes for
-/// each member.
+/// How long nobody is asked again to make way for a gang: each time costs a look at all nodes for each member.
 const REST: Duration = Duration::from_secs(1);
 
 /// A place for a member, and who has to go for it.
@@ -83,15 +82,13 @@ impl Work {
             self.gangs.put(name, at);
             return false;
         }
+        gang.in_vain_until = now.elapsed + REST;
         let (found, enough) = self.find_room(views, least, preempt);
         if !enough && !self.is_sabotaged(Sabotage::RoomForHalfAGang) {
             for it in found.iter().rev() {
                 let view = &views[it.member];
                 self.cluster.remove_pod(view.namespace(), view.name());
                 it.victims.iter().for_each(|victim| self.put_back(victim, desk));
-            }
-            if let Some(gang) = self.gangs.gangs.get_mut(name) {
-                gang.in_vain_until = now.elapsed + REST;
             }
             return false;
         }
@@ -140,7 +137,7 @@ impl Work {
             return None;
         }
         let profile = self.deciders.get(view.profile())?.profile().clone();
-        let eviction = preempt.preempt(&profile, &mut self.cluster, view)?;
+        let eviction = self.ask_who_has_to_go(&profile, view, preempt).ok().flatten()?;
         // What is being bound is there, or is not: wait for that.
         let is_being_bound = |victim: &Victim| {
             let waiting = key_of(&victim.namespace, &victim.name).and_then(|key| self.pods.get(&key));

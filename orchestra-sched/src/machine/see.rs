@@ -93,8 +93,15 @@ impl Work {
     }
 
     pub(super) fn see_pod(&mut self, now: Now, key: &Key, old: Option<&Pod>, new: Option<&Pod>) {
+        if let (Some(old), Some(new)) = (old, new)
+            && old.metadata.uid != new.metadata.uid
+        {
+            // Another one of the same name: the first one is gone, and nobody was told.
+            self.see_pod(now, key, Some(old), None);
+            return self.see_pod(now, key, None, Some(new));
+        }
         let was_at = old.map(|old| &old.spec.node_name).filter(|node| !node.is_empty());
-        if let Some(old) = old.filter(|_| new.is_none()) {
+        if let Some(old) = old.filter(|old| new.is_none_or(|new| group_of(new) != group_of(old))) {
             self.gangs.leave(old, key);
         }
         match new {
@@ -125,7 +132,11 @@ impl Work {
 
     /// A pod that has its node.
     fn see_placed(&mut self, key: &Key, old: Option<&Pod>, pod: &Pod) {
-        self.gangs.join(pod, key, true);
+        // Who has ended is none of a gang any more: who comes in its place finds others or waits for them.
+        match has_ended(pod) {
+            true => self.gangs.end(pod, key),
+            false => self.gangs.join(pod, key, true),
+        }
         let node = &pod.spec.node_name;
         let is_ours = match self.pods.remove(key) {
             Some(waiting) => {
@@ -159,8 +170,7 @@ impl Work {
         self.gangs.join(pod, key, false);
         let is_wanted = self.deciders.contains_key(&pod.spec.scheduler_name)
             && !pod.metadata.is_deleting()
-            && !has_ended(pod)
-            && pod.spec.scheduling_gates.is_empty();
+            && !has_ended(pod);
         if !is_wanted {
             self.forget(key);
             return self.see_stranger(key, pod);
@@ -204,6 +214,12 @@ impl Work {
 
     /// What holds a pod back is seen to first.
     fn hold_or_admit(&mut self, now: Now, key: &Key, pod: &Pod) {
+        let gates: Vec<_> = pod.spec.scheduling_gates.iter().map(|gate| gate.name.as_str()).collect();
+        if let Some(waiting) = self.pods.get_mut(key).filter(|_| !gates.is_empty()) {
+            let why = format!("{} {}", GATED, gates.join(", "));
+            waiting.at = At::Held(Held { reason: "SchedulingGated", why: why.into() });
+            return self.tell_later(key);
+        }
         let on = depends_on(pod);
         if on.is_empty() {
             return self.admit(now, key);
@@ -228,6 +244,13 @@ impl Work {
         }
         if is_wanted && let Some(id) = self.cluster.node(node) {
             let view = self.cluster.view(pod);
+            // Room that is kept for somebody more important is not its.
+            let at = (node.clone(), Key::from(""));
+            let mut there = self.nominees.range(at..).take_while(|(its, _)| its == node);
+            if there.any(|(_, key)| self.pods.get(key).is_some_and(|it| it.view.priority() > view.priority()))
+            {
+                return;
+            }
             self.cluster.assume(&view, id);
             self.strangers.insert(key.clone(), node.clone());
         }
@@ -242,6 +265,9 @@ impl Work {
         self.to_retry.remove(key);
     }
 }
+
+/// What is said of a pod that somebody holds back, as Kubernetes does.
+const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates:";
 
 /// What must be there before a pod is placed.
 fn depends_on(pod: &Pod) -> &[Dependency] {

@@ -62,7 +62,8 @@ impl Telling {
 impl Work {
     /// A pod is to be told why it waits.
     pub(super) fn tell_later(&mut self, key: &Key) {
-        let at = self.telling.last.get(key).map_or(Duration::ZERO, |last| *last + self.settings.tell_every);
+        let last = self.telling.last.get(key);
+        let at = last.map_or(Duration::ZERO, |last| last.saturating_add(self.settings.tell_every));
         self.telling.put(key, at);
     }
 

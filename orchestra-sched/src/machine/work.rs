@@ -9,6 +9,7 @@ use orchestra_core::object::{Revision, Str, Uid};
 use orchestra_core::store::Key;
 
 use super::batch::Batch;
+use super::decide::FORCED_EVERY;
 use super::depend::{Dependables, Dependencies};
 use super::gangs::Gangs;
 use super::pods::Waiting;
@@ -56,6 +57,11 @@ pub(super) struct Work {
     /// Whether they are tried whatever is known.
     pub(super) is_flushing: bool,
     pub(super) flushed: Duration,
+    /// Whether those are tried, too, for whom others might have to go;
+    pub(super) is_forcing: bool,
+    /// when that was so last, and how much had been stirred then.
+    pub(super) forced: Duration,
+    pub(super) forced_for: u64,
     /// Who is nominated, by node.
     pub(super) nominees: BTreeSet<(Str, Key)>,
     /// Who is to be tried again where it is nominated.
@@ -122,6 +128,9 @@ impl Work {
             to_ask: VecDeque::new(),
             is_flushing: false,
             flushed: Duration::ZERO,
+            is_forcing: false,
+            forced: Duration::ZERO,
+            forced_for: 0,
             nominees: BTreeSet::new(),
             to_retry: BTreeSet::new(),
             strangers: BTreeMap::new(),
@@ -139,6 +148,8 @@ impl Work {
         self.cluster = Cluster::seeded(settings.seed);
         self.at_once = settings.at_once.max(1);
         self.settings = settings.clone();
+        self.settings.per_turn = settings.per_turn.max(1);
+        self.settings.ahead = settings.ahead.max(1);
         let named = |profile: &Profile| (Str::from(profile.name()), Decider::new(profile.clone()));
         self.deciders = composition.profiles.iter().map(named).collect();
         self.queue = (composition.queue)();
@@ -152,8 +163,9 @@ impl Work {
             return Some(Duration::ZERO);
         }
         let has_blocked = !self.pods.is_empty();
-        let flush = has_blocked.then_some(self.flushed + self.settings.flush);
-        [self.queue.due(), flush, self.telling.due(), self.gangs.due()].into_iter().flatten().min()
+        let flush = self.flushed.checked_add(self.settings.flush).filter(|_| has_blocked);
+        let force = self.may_force().then(|| self.forced + FORCED_EVERY);
+        [self.queue.due(), flush, force, self.telling.due(), self.gangs.due()].into_iter().flatten().min()
     }
 
     pub(super) fn act(&mut self, now: Now, desk: &mut Desk<'_>, algorithms: &mut Algorithms) {
@@ -162,8 +174,8 @@ impl Work {
         self.retry_nominated(now);
         self.ask_the_blocked(now);
         self.commit_what_was_read(now, desk);
-        self.try_gangs(now, desk, &mut *algorithms.preempt);
-        self.decide_some(now, algorithms);
+        self.decide_some(now, desk, algorithms);
+        self.bind_gangs(now, desk);
         self.read_some(now, desk);
         self.evict_some(desk);
         self.tell_some(now, desk);

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use orchestra_core::object::{Str, Timestamp};
 
 use crate::cluster::{ClassId, Cluster, PodId};
+use crate::contain::asked;
+use crate::fits::fits;
 use crate::profile::Profile;
 use crate::rule::Verdict;
 use crate::set::NodeId;
@@ -36,6 +38,34 @@ pub struct Eviction {
     pub victims: Vec<Victim>,
     /// How many of them a disruption budget would keep.
     pub violations: usize,
+}
+
+impl Eviction {
+    /// Whether all of them are there, less important, and enough; or what is wrong.
+    pub(crate) fn is_of_use(
+        &self,
+        profile: &Profile,
+        cluster: &mut Cluster,
+        pod: &PodView,
+    ) -> Result<(), &'static str> {
+        if !cluster.nodes().contains(self.node) {
+            return Err("there is no such node");
+        }
+        let mut ids = Vec::new();
+        for victim in &self.victims {
+            let id = cluster.find_on(self.node, &victim.namespace, &victim.name).ok_or("one is not there")?;
+            if cluster.priority(id) >= pod.priority() {
+                return Err("one is not less important");
+            }
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.iter().for_each(|id| cluster.lift(*id));
+        let is_enough = fits(profile, cluster, pod, self.node);
+        ids.iter().for_each(|id| cluster.lower(*id, self.node));
+        if is_enough { Ok(()) } else { Err("it would not fit all the same") }
+    }
 }
 
 /// Somebody who has to go.
@@ -146,20 +176,20 @@ fn on(node: NodeId, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> 
     }
     candidates.sort_unstable_by(|one, other| importance(cluster, *one).cmp(&importance(cluster, *other)));
     candidates.iter().for_each(|id| cluster.lift(*id));
-    let fits = |cluster: &Cluster| {
-        let all = |view: &NodeView<'_>| profile.filters().iter().all(|it| it.filter(pod, view).fits());
+    let fits_now = |cluster: &Cluster| {
+        let all = |view: &NodeView<'_>| profile.filters().iter().all(|it| asked(&**it, pod, view).fits());
         let view = cluster.at(node);
         all(&view) && cluster.kept(pod, node).is_none_or(|kept| all(&view.with(&kept)))
     };
     let mut victims = Vec::new();
-    if fits(cluster) {
+    if fits_now(cluster) {
         let violating = violating(cluster, &candidates);
         let order = [true, false].into_iter().flat_map(|first| {
             candidates.iter().zip(&violating).filter(move |(_, violates)| **violates == first)
         });
         for (id, violates) in order {
             cluster.lower(*id, node);
-            if !fits(cluster) {
+            if !fits_now(cluster) {
                 cluster.lift(*id);
                 victims.push((*id, *violates));
             }
@@ -178,7 +208,7 @@ fn on(node: NodeId, profile: &Profile, cluster: &mut Cluster, pod: &PodView) -> 
 /// Whether the pod would not fit there even if nobody else was there.
 fn is_in_vain(node: NodeId, profile: &Profile, cluster: &Cluster, pod: &PodView) -> bool {
     let view = cluster.at(node);
-    profile.filters().iter().any(|filter| match filter.filter(pod, &view) {
+    profile.filters().iter().any(|filter| match asked(&**filter, pod, &view) {
         Verdict::Fits => false,
         Verdict::Rejects(rejection) => rejection.is_final,
     })

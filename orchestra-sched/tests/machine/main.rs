@@ -6,6 +6,7 @@ mod desk;
 mod gang_room;
 mod gangs;
 mod held;
+mod hostile;
 mod many;
 mod more_important;
 mod placers;
