@@ -45,6 +45,13 @@
 //! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
 //! [its limits](filters::CostLimits), and [packing](scores::BestFit); a profile that wants them names them.
 //!
+//! # Devices
+//!
+//! A node says how many it has (`nvidia.com/gpu: 8`), and a pod asks for whole ones (`nvidia.com/gpu: 2`) or for a
+//! share of a single one (`nvidia.com/gpu-milli: 500`). Which ones it has is decided with its place: by a rule that
+//! [has a say in it](Score::devices), or else so that the fullest is filled up. It stands in the pod
+//! (`spec.orchestra.devices`), from where it is read again. Shares of the containers of a pod are on one device together.
+//!
 //! # How a decision is fast and still exact
 //!
 //! Pods that ask the same are of one *class*, found when the pod is first [seen](Cluster::view). What the
@@ -119,7 +126,9 @@ pub mod scores;
 mod set;
 mod view;
 
-pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
+pub use cluster::{
+    ClassId, Cluster, DeviceAsk, Devices, Dim, Key, MOST, MOST_DEVICES, MOST_DIMS, PodId, WHOLE,
+};
 pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};

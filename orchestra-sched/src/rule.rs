@@ -5,7 +5,7 @@ use std::fmt;
 
 use orchestra_core::object::Str;
 
-use crate::cluster::{Cluster, Key};
+use crate::cluster::{Cluster, Devices, Key};
 use crate::set::{NodeId, NodeSet};
 use crate::view::{NodeView, PodView};
 
@@ -144,6 +144,14 @@ pub trait Score: Send + Sync {
     fn version(&self, pod: &PodView, cluster: &Cluster) -> u64 {
         let _ = (pod, cluster);
         0
+    }
+
+    /// Which devices the pod is to have on the node that is taken, where the rule has a say in that. Of several
+    /// rules the first one counts that names devices which the pod [can have](Cluster::can_have) there; where none
+    /// does, [the fullest](Cluster::choose_devices) are taken that still fit.
+    fn devices(&self, pod: &PodView, node: &NodeView<'_>) -> Option<Devices> {
+        let _ = (pod, node);
+        None
     }
 
     /// The score after scaling that *all* nodes have, where that can be told without looking at them:

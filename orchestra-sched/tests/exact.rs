@@ -9,8 +9,8 @@ use model::compare::disagreement;
 use model::sample::sample;
 use model::{Judge, Settings, Slow, World};
 use orchestra_core::kinds::Pod;
-use orchestra_core::object::Quantity;
-use orchestra_sched::{Cluster, Decider, Decision, Profile};
+use orchestra_core::object::{Map, Quantity};
+use orchestra_sched::{Cluster, Decider, Decision, Devices, Profile};
 
 fn seeds(default: u64) -> u64 {
     std::env::var("ORCHESTRA_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
@@ -71,12 +71,26 @@ impl History {
         assert_eq!(as_model, expected, "{what}: {}", serde_json::to_string(pod).unwrap());
         assert_eq!(decided, anew, "{what}: {}", serde_json::to_string(pod).unwrap());
         let Decision::Place { node, score } = decided else { return };
+        let devices = self.decider.choose_devices(&self.cluster, &view, node);
+        let mut named = Map::new();
+        for (dim, devices) in devices.iter().flat_map(Devices::iter) {
+            let devices: Vec<u32> = devices.iter().copied().map(u32::from).collect();
+            let resource = self.cluster.resource(dim);
+            let on = self.world.nodes.iter().find(|it| it.metadata.name == *self.cluster.name(node)).unwrap();
+            let expected = model::devices::given(&self.world, on, pod, resource);
+            assert_eq!(Some(&devices), expected.as_ref(), "{what}: devices");
+            named.insert(resource.clone(), devices);
+        }
+        assert_eq!(named.is_empty(), view.devices().is_empty(), "{what}: devices");
         let total = judged.iter().find(|it| it.node == *self.cluster.name(node)).unwrap().total;
         assert_eq!(score, total, "{what}");
         self.placed += 1;
         let mut placed = pod.clone();
         placed.metadata.name = format!("put-{}", self.placed).into();
         placed.spec.node_name = self.cluster.name(node).clone();
+        if !named.is_empty() {
+            placed.spec.orchestra.get_or_insert_default().devices = named;
+        }
         let mut view = pod.clone();
         view.metadata.name = placed.metadata.name.clone();
         let view = self.cluster.view(&view);
@@ -139,6 +153,10 @@ impl History {
                 let node = &mut self.world.nodes[at];
                 if cpu > 0 {
                     node.status.allocatable.insert("cpu", Quantity::from(cpu));
+                    if node.status.allocatable.contains_key("example.com/gpu") {
+                        let devices = Quantity::from(self.placed as i64 % 5);
+                        node.status.allocatable.insert("example.com/gpu", devices);
+                    }
                 }
                 self.cluster.set_node(node);
             }

@@ -81,6 +81,7 @@ fn every_rule_and_every_score_has_its_say() {
         "reason: Insufficient memory",
         "reason: Insufficient ephemeral-storage",
         "reason: Insufficient example.com/gpu",
+        "reason: Insufficient example.com/gpu-milli",
     ];
     let differences = settings.weights.keys().map(|rule| format!("different {rule}"));
     let rare: Vec<String> = expected
@@ -158,7 +159,14 @@ fn the_order_of_pods_and_namespaces_does_not_matter() {
 }
 
 /// What an engine could overlook, each of which the samples must show.
-const OVERSIGHTS: [(&str, Change); 22] = [
+const OVERSIGHTS: [(&str, Change); 24] = [
+    ("which devices placed pods have", |world, _, _| each(world, |pod| pod.spec.orchestra = None)),
+    ("shares of devices", |world, _, _| {
+        each(world, |pod| {
+            let containers = pod.spec.containers.iter_mut();
+            containers.for_each(|it| it.resources.requests.retain(|name, _| name != "example.com/gpu-milli"));
+        });
+    }),
     ("the last placed pod", |world, _, _| drop(world.placed.pop())),
     ("which pods are being deleted", |world, _, _| each(world, |pod| pod.metadata.deletion_timestamp = None)),
     ("placed pods' init containers", |world, _, _| each(world, |pod| pod.spec.init_containers.clear())),

@@ -3,6 +3,7 @@
 mod amounts;
 mod classes;
 mod compile;
+mod devices;
 mod labels;
 mod log;
 mod masks;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 pub use amounts::{Dim, MOST, MOST_DIMS};
 pub(crate) use classes::Class;
 pub use classes::ClassId;
+pub use devices::{DeviceAsk, Devices, MOST_DEVICES, WHOLE};
 pub use labels::Key;
 pub(crate) use labels::{Column, Domain, NOWHERE};
 pub(crate) use log::Cursor;
@@ -35,6 +37,7 @@ use crate::hash::Index;
 use crate::set::{NodeId, NodeSet};
 use amounts::Dims;
 use classes::Classes;
+use devices::Shelves;
 use labels::Labels;
 use log::Log;
 use masks::Masks;
@@ -49,6 +52,7 @@ use pods::Pods;
 pub struct Cluster {
     dims: Dims,
     nodes: Nodes,
+    shelves: Shelves,
     labels: Labels,
     masks: Masks,
     tallies: Vec<Option<Tally>>,
@@ -101,6 +105,7 @@ impl Cluster {
         Self {
             dims,
             nodes,
+            shelves: Shelves::default(),
             labels: Labels::default(),
             masks: Masks::default(),
             tallies: Vec::new(),
@@ -146,7 +151,11 @@ impl Cluster {
             self.objects += 1;
         }
         // That a node is alive is said every few seconds, and changes nothing.
-        if self.nodes.offer(id, node, &mut self.dims) || is_other {
+        let has_other = self.nodes.offer(id, node, &mut self.dims);
+        if has_other {
+            self.offer_devices(id);
+        }
+        if has_other || is_other {
             self.log.note(id);
         }
         if let Some(waiting) = self.waiting.remove(&node.metadata.name) {
@@ -170,6 +179,7 @@ impl Cluster {
         self.labels.set(id, None);
         self.masks.set(id, None);
         self.nodes.remove(id);
+        self.offer_devices(id);
         self.objects += 1;
         self.log.note(id);
     }

@@ -3,7 +3,8 @@
 use std::hash::{Hash, Hasher};
 
 use orchestra_core::kinds::{
-    Container, Deadline, Pod, PodSpec, PodTerm, PreferredNodes, Protocol, Toleration, WhenUnsatisfiable,
+    Container, Deadline, Pod, PodExtension, PodSpec, PodTerm, PreferredNodes, Protocol, Toleration,
+    WhenUnsatisfiable,
 };
 use orchestra_core::object::{Few, LabelSelector, Map, Operator, Quantity, Requirement, Str};
 
@@ -210,9 +211,19 @@ impl PartialEq for Asking<'_> {
             && a.topology_spread_constraints == b.topology_spread_constraints
             && a.scheduling_gates == b.scheduling_gates
             && a.resources == b.resources
-            && a.orchestra == b.orchestra
+            && says_same(a.orchestra.as_deref(), b.orchestra.as_deref())
             && same_containers()
     }
+}
+
+/// What a pod asks for under `orchestra`. Which devices it has is an answer, and no wish.
+fn wish(extension: &PodExtension) -> PodExtension {
+    PodExtension { devices: Map::new(), ..extension.clone() }
+}
+
+fn says_same(one: Option<&PodExtension>, other: Option<&PodExtension>) -> bool {
+    let wish = |it: Option<&PodExtension>| it.map(wish).unwrap_or_default();
+    one == other || wish(one) == wish(other)
 }
 
 /// The parts of a pod that its shape is made from, and nothing else.
@@ -243,7 +254,12 @@ pub(crate) fn essence(asking: &Asking<'_>) -> Pod {
         topology_spread_constraints: spec.topology_spread_constraints.clone(),
         scheduling_gates: spec.scheduling_gates.clone(),
         resources: spec.resources.clone(),
-        orchestra: spec.orchestra.clone(),
+        orchestra: spec
+            .orchestra
+            .as_deref()
+            .map(wish)
+            .filter(|it| *it != PodExtension::default())
+            .map(Box::new),
         ..PodSpec::default()
     };
     essence

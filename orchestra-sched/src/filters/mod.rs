@@ -4,6 +4,7 @@
 mod affinity;
 mod closed;
 mod cost;
+mod devices;
 mod name;
 mod near;
 mod ports;

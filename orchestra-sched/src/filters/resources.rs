@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 
+use super::devices;
 use crate::cluster::{Dim, Nodes};
 use crate::rule::{BLOCK, Missing, Reason, Rejection};
 use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
-/// A pod is put on a node that has enough left of everything that it asks for, and room for one pod more.
+/// A pod is put on a node that has enough left of everything that it asks for, and room for one pod more. Of devices
+/// it needs as many as it asks for that nobody uses; of a share, one device that has as much left.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeResourcesFit;
 
@@ -24,12 +26,16 @@ impl Filter for NodeResourcesFit {
             return Verdict::never("the pod asks for more than can be counted");
         }
         let lacks = |(dim, asked): &(Dim, i64)| *asked > node.free(*dim);
-        if !Self::asks(pod).any(|ask| lacks(&ask)) {
+        if !Self::asks(pod).any(|ask| lacks(&ask)) && node.has_devices(pod) {
             return Verdict::Fits;
         }
-        let lacking: Vec<_> = Self::asks(pod).filter(lacks).collect();
+        let devices: Vec<_> = pod.devices().iter().flat_map(|ask| devices::lacking(*ask, node)).collect();
+        let of_devices = |dim: Dim| devices.iter().find(|it| it.dim == dim);
+        let lacking = Self::asks(pod).filter(|ask| lacks(ask) || of_devices(ask.0).is_some());
+        let lacking: Vec<_> = lacking.collect();
         let is_final =
-            lacking.iter().any(|(dim, asked)| *dim != Dim::PODS && *asked > node.allocatable(*dim));
+            lacking.iter().any(|(dim, asked)| *dim != Dim::PODS && *asked > node.allocatable(*dim))
+                || devices.iter().any(|it| it.is_final);
         let reason = |(dim, asked): (Dim, i64)| {
             let resource = node.cluster().resource(dim).clone();
             let text = match dim {
@@ -38,7 +44,10 @@ impl Filter for NodeResourcesFit {
                 Dim::MEMORY => Cow::Borrowed("Insufficient memory"),
                 _ => Cow::Owned(format!("Insufficient {resource}")),
             };
-            let (taken, allocatable) = (node.taken(dim), node.allocatable(dim));
+            let (taken, allocatable) = match of_devices(dim) {
+                Some(it) if !lacks(&(dim, asked)) || it.is_share => (it.taken, it.all),
+                _ => (node.taken(dim), node.allocatable(dim)),
+            };
             Reason { text, missing: Some(Missing { resource, asked, taken, allocatable }) }
         };
         Verdict::Rejects(Rejection { reasons: lacking.into_iter().map(reason).collect(), is_final })
@@ -51,12 +60,16 @@ impl Filter for NodeResourcesFit {
         for (at, word) in fit.words_mut().iter_mut().enumerate() {
             if *word != 0 {
                 *word &= fitting(pod, cluster, at);
+                *word = devices::having(*word, pod, cluster, at);
             }
         }
     }
 
     fn filter_block(&self, pod: &PodView, cluster: &Cluster, block: usize) -> Option<u64> {
-        Some(if pod.shape().ask.is_too_much { 0 } else { fitting(pod, cluster, block) })
+        if pod.shape().ask.is_too_much {
+            return Some(0);
+        }
+        Some(devices::having(fitting(pod, cluster, block), pod, cluster, block))
     }
 
     fn reads(&self, _: &PodView, _: &Cluster) -> Reads {

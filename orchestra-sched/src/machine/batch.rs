@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use orchestra_core::Error;
-use orchestra_core::client::{By, bind};
+use orchestra_core::client::{By, bind_with};
 use orchestra_core::control::{Answer, Desk, Now};
 use orchestra_core::object::{Map, Quantity, Revision, Str, Timestamp, Uid};
 use orchestra_core::store::{Entry, Expect, Key, Txn, Write};
@@ -185,7 +185,10 @@ impl Work {
             return Fate::Overtaken;
         }
         let by = By { manager: self.name.clone(), now: now.wall.into(), uid: Uid::default() };
-        match bind(entry, &decided.node, by, desk.policy()) {
+        let (namespace, name) = (waiting.view.namespace(), waiting.view.name());
+        let devices = self.cluster.devices_of(namespace, name).unwrap_or_default();
+        let devices = self.cluster.name_devices(&devices);
+        match bind_with(entry, &decided.node, &devices, by, desk.policy()) {
             Ok(prepared) => {
                 bound.bytes += prepared.txn.bytes();
                 bound.nodes.insert(decided.node.clone(), (state.revision, state.uid.clone()));
@@ -241,11 +244,13 @@ impl Work {
         let Some(node) = self.cluster.node(node) else { return Map::new() };
         let amount = |dim: Dim| self.cluster.at(node).taken(dim);
         let amounts = [
-            ("cpu", Quantity::milli(amount(Dim::CPU))),
-            ("memory", Quantity::bytes(amount(Dim::MEMORY))),
-            ("pods", Quantity::from(amount(Dim::PODS))),
+            ("cpu".into(), Quantity::milli(amount(Dim::CPU))),
+            ("memory".into(), Quantity::bytes(amount(Dim::MEMORY))),
+            ("pods".into(), Quantity::from(amount(Dim::PODS))),
         ];
-        amounts.into_iter().collect()
+        let shares = self.cluster.shares().map(|dim| (dim, amount(dim))).filter(|(_, amount)| *amount > 0);
+        let shares = shares.map(|(dim, amount)| (self.cluster.resource(dim).clone(), Quantity::from(amount)));
+        amounts.into_iter().chain(shares).collect::<Map<Quantity>>()
     }
 
     pub(super) fn was_committed(&mut self, now: Now, number: u64, answer: &Answer) {

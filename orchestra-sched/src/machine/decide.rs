@@ -9,6 +9,7 @@ use super::work::Work;
 use crate::decide::Decision;
 use crate::preempt::Preempt;
 use crate::queue::Ticket;
+use crate::set::NodeId;
 use crate::view::PodView;
 
 /// How many classes of those that fit nowhere are asked about in a turn.
@@ -29,7 +30,7 @@ impl Work {
             };
             match self.decide(&view) {
                 Decision::Place { node, .. } => {
-                    self.cluster.assume(&view, node);
+                    self.assume(&view, node);
                     self.was_decided(&key, node);
                 }
                 Decision::NoFit => self.fits_nowhere(now, &key, ticket, &view, preempt),
@@ -43,6 +44,14 @@ impl Work {
         match self.deciders.get_mut(view.profile()) {
             Some(decider) => decider.decide(&self.cluster, view),
             None => Decision::NoFit,
+        }
+    }
+
+    /// Takes a pod to be on a node, with the devices that its profile chooses.
+    pub(super) fn assume(&mut self, view: &PodView, node: NodeId) {
+        match self.deciders.get(view.profile()) {
+            Some(decider) => decider.assume(&mut self.cluster, view, node),
+            None => self.cluster.assume(view, node),
         }
     }
 

@@ -234,15 +234,9 @@ impl Work {
         let views: Vec<_> =
             members.iter().filter_map(|key| self.pods.get(key)).map(|it| it.view.clone()).collect();
         let deciders = &mut self.deciders;
-        let together = all_or_none(&mut self.cluster, &views, least - placed, |cluster, view| match deciders
-            .get_mut(view.profile())
-            .map(|decider| decider.decide(cluster, view))
-        {
-            Some(Decision::Place { node, score }) => {
-                cluster.assume(view, node);
-                Decision::Place { node, score }
-            }
-            other => other.unwrap_or(Decision::NoFit),
+        let together = all_or_none(&mut self.cluster, &views, least - placed, |cluster, view| {
+            let decider = deciders.get_mut(view.profile());
+            decider.map_or(Decision::NoFit, |decider| decider.place(cluster, view))
         });
         let decisions = match together {
             Together::Placed(decisions) => decisions,

@@ -8,6 +8,7 @@
 
 mod allocation;
 pub(crate) mod compare;
+pub(crate) mod devices;
 mod images;
 mod node_affinity;
 mod pod_affinity;

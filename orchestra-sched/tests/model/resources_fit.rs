@@ -2,7 +2,8 @@
 
 use orchestra_core::kinds::Node;
 
-use super::requests::{Counted, allocatable, is_device, names, requested, taken};
+use super::devices::{Missing, device_of, missing};
+use super::requests::{Counted, allocatable, asked, is_device, names, taken};
 use super::{Rejected, Situation};
 
 pub(super) const NODE_RESOURCES_FIT: &str = "NodeResourcesFit";
@@ -18,12 +19,16 @@ pub(super) fn enough(situation: &Situation<'_>, node: &Node) -> Option<Rejected>
     let devices = names(pod).into_iter().filter(|resource| is_device(resource)).map(|it| it.to_string());
     let resources = ["cpu", "memory", "ephemeral-storage"].map(str::to_owned).into_iter().chain(devices);
     for resource in resources {
-        let wanted = requested(pod, &resource, Counted::Asked);
+        let wanted = asked(pod, &resource);
         let has = allocatable(node, &resource);
         // Who asks for nothing fits even where more is taken than there is.
-        if wanted > 0 && wanted > has - taken(world, node, &resource, Counted::Asked) {
+        let too_little = wanted > 0 && wanted > has - taken(world, node, &resource, Counted::Asked);
+        let device = device_of(&resource).unwrap_or(&resource);
+        let missing = if is_device(device) { missing(world, node, pod, device) } else { Missing::default() };
+        let no_device = if device == resource { missing.whole } else { missing.share };
+        if too_little || no_device {
             rejected.reasons.push(format!("Insufficient {resource}"));
-            rejected.resolvable &= wanted <= has;
+            rejected.resolvable &= wanted <= has && !missing.for_good;
         }
     }
     (!rejected.reasons.is_empty()).then_some(rejected)

@@ -14,6 +14,7 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 const REGION: &str = "topology.kubernetes.io/region";
 const RACK: &str = "rack";
 const GPU: &str = "example.com/gpu";
+const GPU_MILLI: &str = "example.com/gpu-milli";
 const NAMESPACES: [&str; 3] = ["apps", "data", "lab"];
 const APPS: [&str; 3] = ["web", "db", "cache"];
 const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -41,8 +42,41 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
         }
         world.placed.push(pod);
     }
-    let arrivals = (0..1 + draw.below(4)).map(|at| pod(&mut draw, &world, format!("arrival-{at}"))).collect();
+    let mut arrivals: Vec<Pod> =
+        (0..1 + draw.below(4)).map(|at| pod(&mut draw, &world, format!("arrival-{at}"))).collect();
+    // What came later is drawn apart, so that what was found before is found again.
+    let mut draw = Draw(seed ^ 0x6465_7669_6365_7321);
+    for pod in world.placed.iter_mut().chain(&mut arrivals) {
+        shares(&mut draw, pod);
+    }
+    world.placed.iter_mut().for_each(|pod| devices(&mut draw, pod));
     (world, arrivals)
+}
+
+/// Now and then a container asks for a share of a device.
+fn shares(draw: &mut Draw, pod: &mut Pod) {
+    let spec = &mut pod.spec;
+    for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
+        if draw.percent(20) {
+            let share = Quantity::from(draw.one_of(&[100, 200, 300, 300, 500, 800, 1000, 1200]));
+            container.resources.requests.insert(GPU_MILLI, share);
+            container.resources.limits.insert(GPU_MILLI, share);
+        }
+    }
+}
+
+/// Most pods say which devices they have, some of them nonsense.
+fn devices(draw: &mut Draw, pod: &mut Pod) {
+    let asks =
+        |name: &str| pod.spec.total_requests().and_then(|it| it.get(name).copied()).unwrap_or_default();
+    let many = asks(GPU).value() + i64::from(asks(GPU_MILLI).value() > 0);
+    if many > 0 && draw.percent(80) {
+        let many = if draw.percent(5) { many + 1 } else { many };
+        let first = draw.below(4) as u32;
+        let of = |at: i64| if at > 0 && first == 3 { 3 } else { (first + at as u32) % 5 };
+        let devices = (0..many).map(of).collect::<Vec<u32>>();
+        pod.spec.orchestra.get_or_insert_default().devices.insert(GPU, devices);
+    }
 }
 
 /// Settings for a sample, from the same seed.
@@ -62,6 +96,12 @@ pub(crate) fn settings(seed: u64) -> Settings {
     }
     settings.hard_pod_affinity_weight = draw.one_of(&[0, 1, 1, 10]);
     settings.rank = (0..40).map(|at| (format!("node-{at}"), draw.next())).collect();
+    if draw.percent(30) {
+        settings.resources.push((GPU_MILLI.into(), 2));
+    }
+    if draw.percent(20) {
+        settings.balanced.push(GPU_MILLI.into());
+    }
     settings
 }
 
