@@ -97,8 +97,9 @@
 //!
 //! # What is not there yet
 //!
-//! Volumes; the scheduler in a store does not use deadlines, shares or placers yet, which stand beside it. Rules see
-//! what pods and nodes *say*, not what runs.
+//! How many volumes a node can attach, what room there is for those that are made on demand, and
+//! `ReadWriteOncePod`; the scheduler in a store does not use deadlines, shares or placers yet, which stand beside it.
+//! Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -48,6 +48,8 @@ impl Default for Profile {
             .filter(filters::NodeAffinity)
             .filter(filters::NodePorts)
             .filter(filters::NodeResourcesFit)
+            .filter(filters::VolumeBinding)
+            .filter(filters::VolumeZone)
             .filter(filters::PodTopologySpread)
             .filter(filters::InterPodAffinity)
             .score(scores::TaintToleration, 3)

@@ -198,8 +198,8 @@ pub enum Only {
     Any,
     /// These.
     These(NodeSet),
-    /// None: what the pod says contradicts itself, in words.
-    Never(&'static str),
+    /// None, whichever there are, and why: what the pod says contradicts itself, for example.
+    Never(Cow<'static, str>),
 }
 
 /// Whether a pod can be on a node.

@@ -150,6 +150,8 @@ impl Default for Rules {
             .filter("NodeAffinity", |args| args.nothing().map(|()| filters::NodeAffinity))
             .filter("NodePorts", |args| args.nothing().map(|()| filters::NodePorts))
             .filter("NodeResourcesFit", |args| fit(args).map(|_| filters::NodeResourcesFit))
+            .filter("VolumeBinding", |args| args.read::<BindingArgs>().map(|_| filters::VolumeBinding))
+            .filter("VolumeZone", |args| args.nothing().map(|()| filters::VolumeZone))
             .filter("PodTopologySpread", |args| args.nothing().map(|()| filters::PodTopologySpread))
             .filter("InterPodAffinity", |args| near(args).map(|_| filters::InterPodAffinity))
             .score("TaintToleration", |args| args.nothing().map(|()| scores::TaintToleration))
@@ -165,6 +167,14 @@ impl Default for Rules {
             .score("InterPodAffinity", near)
             .score("NodeResourcesBalancedAllocation", balanced)
     }
+}
+
+/// `VolumeBindingArgs`. What is decided is bound with the pod, so nobody waits for it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BindingArgs {
+    #[serde(rename = "bindTimeoutSeconds")]
+    _bind_timeout_seconds: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]

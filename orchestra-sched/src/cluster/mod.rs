@@ -13,6 +13,7 @@ mod place;
 mod pods;
 mod shape;
 mod tallies;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ pub(crate) use nominated::Kept;
 pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
 pub(crate) use tallies::{Tally, TallyId};
+pub(crate) use volumes::{BIND_COMPLETED, SELECTED_NODE};
 
 use orchestra_core::kinds::{Namespace, Node, PodDisruptionBudget};
 use orchestra_core::object::{LabelSelector, Map, Metadata, Str};
@@ -43,6 +45,7 @@ use log::Log;
 use masks::Masks;
 use nominated::Nominated;
 use pods::Pods;
+use volumes::Volumes;
 
 /// The nodes of a cluster and the pods that are placed on them.
 ///
@@ -62,6 +65,7 @@ pub struct Cluster {
     /// How many classes there may be before those that nobody needs are looked for.
     classes_kept: usize,
     pods: Pods,
+    volumes: Volumes,
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
     nominated: Nominated,
@@ -114,6 +118,7 @@ impl Cluster {
             classes: Classes::default(),
             classes_kept: compile::FEWEST_KEPT,
             pods: Pods::default(),
+            volumes: Volumes::default(),
             waiting: BTreeMap::new(),
             nominated: Nominated::default(),
             budgets: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! Pods come and go, and the columns and tallies with them.
 
 use orchestra_core::kinds::{Pod, PodPhase};
-use orchestra_core::object::Str;
+use orchestra_core::object::{Metadata, Str};
 
 use super::Cluster;
 use super::classes::ClassId;
@@ -42,11 +42,21 @@ impl Cluster {
                 }
                 return;
             }
-            self.forget(old);
+            let stays = *there == pod.spec.node_name;
+            let promised = if stays { self.promised_to(old) } else { Vec::new() };
+            self.forget_but(old, &promised);
+            let new = self.place(pod, class, held);
+            return self.pass_on(&promised, old, new);
         }
+        self.place(pod, class, held);
+    }
+
+    fn place(&mut self, pod: &Pod, class: ClassId, held: Option<Box<Held>>) -> PodId {
+        let Metadata { namespace, name, .. } = &pod.metadata;
+        let is_going = pod.metadata.is_deleting();
         let node = self.nodes.find(&pod.spec.node_name).ok_or(&pod.spec.node_name);
         let since = pod.status.start_time;
-        self.insert(namespace, name, node, Placed { class, is_going, since, held, ..Placed::default() });
+        self.insert(namespace, name, node, Placed { class, is_going, since, held, ..Placed::default() })
     }
 
     /// What a pod of a class has of devices, if it asks for any.
@@ -88,7 +98,9 @@ impl Cluster {
         let class = self.placed_class(pod);
         let devices = devices.filter(|devices| self.can_have(pod, node, devices));
         let held = self.held(class, |cluster, _| devices.or_else(|| cluster.choose_devices(pod, node)));
-        self.insert(pod.namespace(), pod.name(), Ok(node), Placed { class, held, ..Placed::default() });
+        let placed = Placed { class, held, ..Placed::default() };
+        let id = self.insert(pod.namespace(), pod.name(), Ok(node), placed);
+        self.promise_volumes(id, pod, node);
     }
 
     /// The class that a pod has when it is placed: the node that it asked for is no part of that.
@@ -102,7 +114,7 @@ impl Cluster {
     }
 
     /// A pod that is placed on a node, or waits for one of a name.
-    fn insert(&mut self, namespace: &Str, name: &Str, node: Result<NodeId, &Str>, placed: Placed) {
+    fn insert(&mut self, namespace: &Str, name: &Str, node: Result<NodeId, &Str>, placed: Placed) -> PodId {
         self.denominate(namespace, name);
         let (namespace, name, class) = (namespace.clone(), name.clone(), placed.class);
         let pod = self.pods.insert(Placed { namespace, name, ..placed });
@@ -116,9 +128,16 @@ impl Cluster {
                 self.waiting.entry(node.clone()).or_default().push(pod);
             }
         }
+        pod
     }
 
     fn forget(&mut self, pod: PodId) {
+        self.forget_but(pod, &[]);
+    }
+
+    /// Forgets a pod, but not what was promised to some of its claims.
+    fn forget_but(&mut self, pod: PodId, promised: &[(Str, Str)]) {
+        self.take_back_volumes(pod, promised);
         if !self.take_off(pod) {
             let node = &self.pods.all[pod.at()].waits_for;
             if let Some(waiting) = self.waiting.get_mut(node) {

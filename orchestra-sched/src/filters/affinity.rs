@@ -27,7 +27,7 @@ impl Filter for NodeAffinity {
     fn only(&self, pod: &PodView, cluster: &Cluster) -> Only {
         match pod.shape().named.as_deref() {
             None => Only::Any,
-            Some([]) => Only::Never("pod affinity terms conflict"),
+            Some([]) => Only::Never("pod affinity terms conflict".into()),
             Some(named) => Only::These(named.iter().filter_map(|name| cluster.node(name)).collect()),
         }
     }

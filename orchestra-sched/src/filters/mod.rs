@@ -11,6 +11,8 @@ mod ports;
 mod resources;
 mod spread;
 mod taints;
+mod volumes;
+mod zones;
 
 pub use affinity::NodeAffinity;
 pub use closed::NodeUnschedulable;
@@ -22,3 +24,5 @@ pub use ports::NodePorts;
 pub use resources::NodeResourcesFit;
 pub use spread::PodTopologySpread;
 pub use taints::TaintToleration;
+pub use volumes::VolumeBinding;
+pub use zones::VolumeZone;

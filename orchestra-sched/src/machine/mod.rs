@@ -10,12 +10,16 @@ mod provisional;
 mod sabotage;
 mod see;
 mod tell;
+mod volumes;
 mod work;
 
 use std::time::Duration;
 
 use orchestra_core::control::{Answer, Cache, Changes, Desk, Need, Now, Part, Watched};
-use orchestra_core::kinds::{Namespace, Node, Pod, PodDisruptionBudget, PodGroup};
+use orchestra_core::kinds::{
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, PodGroup,
+    StorageClass,
+};
 use orchestra_core::object::Str;
 
 use crate::preempt::{LeastImportant, Preempt};
@@ -50,6 +54,9 @@ use work::Work;
 /// - **Who is more important may drive out others**: the pod is nominated, its victims are deleted with the grace
 ///   that they ask for, and until it is bound the room is kept from all who are not more important. Where victims
 ///   are still leaving, it does not drive out more.
+/// - **Volumes and devices** that were decided about are written down in the transaction that binds the pod: a volume and
+///   its claim are bound to each other, a claim is told the node for which its volume is to be made. Whoever runs the pod
+///   waits for what is to be made: nobody does here.
 /// - **Gangs** (`spec.orchestra.podGroup`) are bound in one transaction, all or none of as many as their
 ///   [`PodGroup`] says. Where that is more than the store takes at once, they are bound one by one, and count only once
 ///   the PodGroup has the phase `Scheduled`: before that nobody may start them. Where it takes longer than
@@ -156,6 +163,9 @@ impl Part for Scheduler {
             Watched::of::<Namespace>(),
             Watched::of::<PodDisruptionBudget>(),
             Watched::of::<PodGroup>(),
+            Watched::of::<PersistentVolumeClaim>(),
+            Watched::of::<PersistentVolume>(),
+            Watched::of::<StorageClass>(),
             Watched::of::<Ledger>(),
         ];
         kinds.into_iter().map(Need::kind).collect()

@@ -158,7 +158,7 @@ mod tests {
     fn what_has_no_effect_here_is_listed() {
         let profiles = read(
             "{parallelism: 4, profiles: [{plugins: {bind: {enabled: [{name: X}]}, multiPoint: {enabled: \
-             [{name: VolumeZone}]}}, pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesAbsolute: 3}}]}]}",
+             [{name: NodeVolumeLimits}]}}, pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesAbsolute: 3}}]}]}",
         );
         assert_eq!(
             profiles.ignored(),
@@ -166,7 +166,7 @@ mod tests {
                 "parallelism",
                 "profiles[0].pluginConfig[0] (DefaultPreemption)",
                 "profiles[0].plugins.bind",
-                "profiles[0].plugins.multiPoint.enabled[0] (VolumeZone)",
+                "profiles[0].plugins.multiPoint.enabled[0] (NodeVolumeLimits)",
             ]
         );
     }

@@ -29,6 +29,15 @@ pub(crate) fn judged_all(world: &World, explanation: &Explanation) -> Vec<Judged
 pub(crate) fn cluster(world: &World, settings: &Settings) -> Cluster {
     let mut cluster = Cluster::seeded(0);
     world.namespaces.iter().for_each(|namespace| cluster.set_namespace(namespace));
+    for class in &world.storage_classes {
+        cluster.set_storage_class(class);
+    }
+    for volume in &world.volumes {
+        cluster.set_volume(volume);
+    }
+    for claim in &world.claims {
+        cluster.set_claim(claim);
+    }
     for node in &world.nodes {
         let id = cluster.set_node(node);
         if let Some(rank) = settings.rank.get(node.metadata.name.as_str()) {

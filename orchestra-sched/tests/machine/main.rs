@@ -8,6 +8,7 @@ mod many;
 mod more_important;
 mod planted;
 mod scene;
+mod volumes;
 
 use orchestra_sim::{Failure, Summary};
 

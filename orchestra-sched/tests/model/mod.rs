@@ -2,8 +2,7 @@
 //! documentation and the plugins of kube-scheduler 1.34: nothing is kept, everything is looked through
 //! for every node. An engine that is fast must say the same.
 //!
-//! Left out: volumes, devices that are claimed, default spread constraints, added node affinity, and
-//! what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
+//! Left out: devices that are claimed, default spread constraints, added node affinity, and what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
 #![allow(dead_code)] // Each test that includes this uses a part of it.
 
 mod allocation;
@@ -17,11 +16,13 @@ mod requests;
 mod resources_fit;
 pub(crate) mod sample;
 mod spread;
+mod storage;
 mod taints;
+pub(crate) mod volumes;
 
 use std::collections::BTreeMap;
 
-use orchestra_core::kinds::{Namespace, Node, Pod};
+use orchestra_core::kinds::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
 use orchestra_core::object::{Map, Str};
 
 pub(crate) use allocation::Strategy;
@@ -36,6 +37,12 @@ pub(crate) struct World {
     pub(crate) placed: Vec<Pod>,
     /// The namespaces.
     pub(crate) namespaces: Vec<Namespace>,
+    /// The claims of storage,
+    pub(crate) claims: Vec<PersistentVolumeClaim>,
+    /// the volumes,
+    pub(crate) volumes: Vec<PersistentVolume>,
+    /// and the sorts of storage.
+    pub(crate) storage_classes: Vec<StorageClass>,
 }
 
 /// What can be chosen.
@@ -151,14 +158,17 @@ type Filter = fn(&Situation<'_>, &Node) -> Option<Rejected>;
 type Score = fn(&Situation<'_>, &[&Node]) -> Scored;
 
 /// The filters in the order in which they are asked.
-const FILTERS: [Filter; 9] = [
+const FILTERS: [Filter; 12] = [
     node_affinity::named,
+    volumes::in_order,
     taints::unschedulable,
     node_affinity::node_name,
     taints::tolerated,
     node_affinity::matched,
     ports::free,
     resources_fit::enough,
+    volumes::bindable,
+    volumes::in_zone,
     spread::even_enough,
     pod_affinity::in_good_company,
 ];
@@ -251,6 +261,9 @@ pub(crate) fn summary(pod: &Pod, judged: &[Judged]) -> String {
     // This is said of the pod, before any node is looked at, so it is not counted.
     if counts.contains_key(node_affinity::CONFLICT) {
         return format!("0/{} nodes are available: {}.", judged.len(), node_affinity::CONFLICT);
+    }
+    if let Some(reason) = counts.keys().find(|reason| volumes::is_of_pod(reason)) {
+        return format!("0/{} nodes are available: {reason}.", judged.len());
     }
     let mut lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     lines.sort();

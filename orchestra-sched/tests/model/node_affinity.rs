@@ -59,7 +59,7 @@ fn required(pod: &Pod) -> Option<&NodeSelector> {
 }
 
 /// Whether the node meets all that a term says. A term that says nothing is met by no node.
-fn meets(node: &Node, term: &NodeTerm) -> bool {
+pub(super) fn meets(node: &Node, term: &NodeTerm) -> bool {
     let fields: Map<Str> = [("metadata.name", node.name().clone())].into_iter().collect();
     let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
     !empty

@@ -7,7 +7,7 @@ use orchestra_core::kinds::{
 };
 use orchestra_core::object::{LabelSelector, Map, Operator, Quantity, Requirement, Resource, Str, Timestamp};
 
-use super::{Settings, Strategy, World};
+use super::{Settings, Strategy, World, storage};
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -32,7 +32,7 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
     let nodes: Vec<Node> = (0..1 + draw.below(most))
         .map(|at| node(&mut Draw(if alike { like.wrapping_add(at as u64 % 3) } else { draw.next() }), at))
         .collect();
-    let mut world = World { nodes, placed: Vec::new(), namespaces };
+    let mut world = World { nodes, namespaces, ..World::default() };
     for at in 0..draw.below(3 * world.nodes.len() + 1) {
         let mut pod = pod(&mut draw, &world, format!("placed-{at}"));
         pod.spec.node_name = draw.name_of(&world.nodes);
@@ -50,6 +50,7 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
         shares(&mut draw, pod);
     }
     world.placed.iter_mut().for_each(|pod| devices(&mut draw, pod));
+    storage::add(&mut draw, &mut world, &mut arrivals);
     (world, arrivals)
 }
 
@@ -106,10 +107,10 @@ pub(crate) fn settings(seed: u64) -> Settings {
 }
 
 /// Numbers that look random and follow from a seed (splitmix64).
-struct Draw(u64);
+pub(super) struct Draw(u64);
 
 impl Draw {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -117,29 +118,29 @@ impl Draw {
     }
 
     /// From 0 to one less than this.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn percent(&mut self, percent: u64) -> bool {
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    fn name_of(&mut self, all: &[impl Resource]) -> Str {
+    pub(super) fn name_of(&mut self, all: &[impl Resource]) -> Str {
         all[self.below(all.len())].name().clone()
     }
 
     /// Something, so often, and nothing otherwise.
-    fn maybe<T>(&mut self, percent: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(super) fn maybe<T>(&mut self, percent: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.percent(percent).then(|| make(self))
     }
 
     /// One or two things, so often, and none otherwise.
-    fn few<T, L: FromIterator<T>>(&mut self, percent: u64, make: impl Fn(&mut Self) -> T) -> L {
+    pub(super) fn few<T, L: FromIterator<T>>(&mut self, percent: u64, make: impl Fn(&mut Self) -> T) -> L {
         let count = if self.percent(percent) { 1 + usize::from(self.percent(35)) } else { 0 };
         (0..count).map(|_| make(self)).collect()
     }
