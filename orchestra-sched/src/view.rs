@@ -197,13 +197,9 @@ impl<'a> NodeView<'a> {
         self.kept.map_or(Cow::Borrowed(free), |kept| kept.devices_left(dim, free).into())
     }
 
+    /// Whether it has what is asked for of a sort of devices.
     pub(crate) fn has_some(&self, ask: DeviceAsk) -> bool {
         self.cluster.has_some(ask, self.id, self.kept)
-    }
-
-    /// Whether it has devices for a pod.
-    pub(crate) fn has_devices(&self, pod: &PodView) -> bool {
-        self.cluster.has_devices(pod, self.id, self.kept)
     }
 
     /// How many pods are on it, or nominated for it.

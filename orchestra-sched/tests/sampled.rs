@@ -19,7 +19,8 @@ const LEAST: usize = 50;
 
 #[test]
 fn every_rule_and_every_score_has_its_say() {
-    let settings = Settings::default();
+    let mut settings = Settings::default();
+    settings.weights.extend([("DataLocality", 0), ("Cost", 0), ("BestFit", 0), ("DotProduct", 0)]);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut see = |what: String| *seen.entry(what).or_default() += 1;
     for seed in 0..SEEDS {
@@ -169,7 +170,10 @@ fn the_order_of_pods_and_namespaces_does_not_matter() {
 }
 
 /// What an engine could overlook, each of which the samples must show.
-const OVERSIGHTS: [(&str, Change); 30] = [
+const OVERSIGHTS: [(&str, Change); 33] = [
+    ("which resources are ignored", |_, _, settings| settings.ignored.clear()),
+    ("what is required for all pods", |_, _, settings| settings.added.required = None),
+    ("what is preferred for all pods", |_, _, settings| settings.added.preferred.clear()),
     ("for whom volumes are kept", |world, _, _| {
         world.volumes.iter_mut().for_each(|volume| volume.spec.claim_ref = None);
     }),

@@ -295,11 +295,7 @@ impl Cluster {
         devices.answer(pod.devices()) && pod.devices().iter().zip(devices.iter()).all(enough)
     }
 
-    /// Whether there are devices for a pod on a node, beside those who are nominated there.
-    pub(crate) fn has_devices(&self, pod: &PodView, node: NodeId, kept: Option<&Kept>) -> bool {
-        pod.devices().iter().all(|ask| self.has_some(*ask, node, kept))
-    }
-
+    /// Whether a node has what is asked for of a sort of devices, beside those who are nominated there.
     pub(crate) fn has_some(&self, ask: DeviceAsk, node: NodeId, kept: Option<&Kept>) -> bool {
         // What is only counted is a matter of counting.
         let is_counted = ask.share == 0 && self.nodes.allocatable(node, ask.dim) > MOST_DEVICES as f64;

@@ -1,7 +1,7 @@
 //! Where there are devices for a pod, and what is missing where there are none.
 
 use crate::cluster::{DeviceAsk, WHOLE};
-use crate::{Cluster, Dim, NodeId, NodeView, PodView};
+use crate::{Cluster, Dim, NodeId, NodeView};
 
 /// What is missing of devices on a node.
 pub(super) struct Lacking {
@@ -16,15 +16,16 @@ pub(super) struct Lacking {
 }
 
 /// Those of some nodes that stand side by side where there are devices for a pod.
-pub(super) fn having(nodes: u64, pod: &PodView, cluster: &Cluster, word: usize) -> u64 {
-    if pod.devices().is_empty() {
+pub(super) fn having(nodes: u64, asks: &[DeviceAsk], cluster: &Cluster, word: usize) -> u64 {
+    if asks.is_empty() {
         return nodes;
     }
     let (mut having, mut left) = (nodes, nodes);
     while left != 0 {
         let bit = left.trailing_zeros() as usize;
         left &= left - 1;
-        if !cluster.has_devices(pod, NodeId::of(word * crate::set::WORD + bit), None) {
+        let node = NodeId::of(word * crate::set::WORD + bit);
+        if !asks.iter().all(|ask| cluster.has_some(*ask, node, None)) {
             having &= !(1 << bit);
         }
     }

@@ -27,9 +27,8 @@ pub(super) struct Missing {
     pub(super) for_good: bool,
 }
 
-/// Of a pod's devices, what a node lacks.
-pub(super) fn missing(world: &World, node: &Node, pod: &Pod, device: &str) -> Missing {
-    let (whole, share) = (asked(pod, device), asked(pod, &share_of(device)));
+/// Of so many whole devices and a share of one more, what a node lacks.
+pub(super) fn missing(world: &World, node: &Node, device: &str, whole: i128, share: i128) -> Missing {
     let left = left(world, node, device);
     let unused = left.iter().filter(|left| **left == WHOLE).count() as i128;
     // The share may be of one that somebody else has a share of, or of an unused one that is not needed whole.

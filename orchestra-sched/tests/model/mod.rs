@@ -2,10 +2,11 @@
 //! documentation and the plugins of kube-scheduler 1.34: nothing is kept, everything is looked through
 //! for every node. An engine that is fast must say the same.
 //!
-//! Left out: devices that are claimed, default spread constraints, added node affinity, and what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
+//! Left out: devices that are claimed, default spread constraints, and what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
 #![allow(dead_code)] // Each test that includes this uses a part of it.
 
 mod allocation;
+mod beyond;
 pub(crate) mod compare;
 pub(crate) mod devices;
 mod images;
@@ -22,7 +23,9 @@ pub(crate) mod volumes;
 
 use std::collections::BTreeMap;
 
-use orchestra_core::kinds::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
+use orchestra_core::kinds::{
+    Namespace, Node, NodeAffinity, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass,
+};
 use orchestra_core::object::{Map, Str};
 
 pub(crate) use allocation::Strategy;
@@ -60,6 +63,10 @@ pub(crate) struct Settings {
     pub(crate) balanced: Vec<Str>,
     /// What the required affinity of a placed pod adds to the score of the nodes near it.
     pub(crate) hard_pod_affinity_weight: i64,
+    /// What is asked of nodes for all pods, beside what these ask.
+    pub(crate) added: NodeAffinity,
+    /// The resources, or groups of them, that NodeResourcesFit does not look at.
+    pub(crate) ignored: Vec<Str>,
 }
 
 impl Default for Settings {
@@ -79,6 +86,8 @@ impl Default for Settings {
             resources: vec![("cpu".into(), 1), ("memory".into(), 1)],
             balanced: vec!["cpu".into(), "memory".into()],
             hard_pod_affinity_weight: 1,
+            added: NodeAffinity::default(),
+            ignored: Vec::new(),
         }
     }
 }
@@ -173,8 +182,8 @@ const FILTERS: [Filter; 12] = [
     pod_affinity::in_good_company,
 ];
 
-/// The scores by their names.
-const SCORES: [(&str, Score); 7] = [
+/// The scores by their names. Those count of which it is said how much.
+const SCORES: [(&str, Score); 11] = [
     (taints::TAINT_TOLERATION, taints::score),
     (node_affinity::NODE_AFFINITY, node_affinity::score),
     (spread::POD_TOPOLOGY_SPREAD, spread::score),
@@ -182,6 +191,10 @@ const SCORES: [(&str, Score); 7] = [
     (resources_fit::NODE_RESOURCES_FIT, allocation::score),
     (allocation::BALANCED_ALLOCATION, allocation::balance),
     (images::IMAGE_LOCALITY, images::score),
+    (beyond::DATA_LOCALITY, beyond::data),
+    (beyond::COST, beyond::cost),
+    (beyond::BEST_FIT, beyond::best_fit),
+    (beyond::DOT_PRODUCT, beyond::dot_product),
 ];
 
 /// What a score says of the nodes that are fit, in their order.
@@ -220,7 +233,7 @@ pub(crate) fn judge(world: &World, pod: &Pod, settings: &Settings) -> Vec<Judged
         .collect();
     let fit: Vec<usize> = (0..judged.len()).filter(|at| judged[*at].rejected.is_none()).collect();
     let nodes: Vec<&Node> = fit.iter().map(|at| &world.nodes[*at]).collect();
-    for (rule, score) in SCORES {
+    for (rule, score) in SCORES.iter().filter(|(rule, _)| settings.weights.contains_key(rule)) {
         let scored = score(&situation, &nodes);
         for ((at, raw), score) in fit.iter().zip(scored.raw).zip(scored.scores) {
             judged[*at].raw.insert(rule, raw);

@@ -1,9 +1,10 @@
 //! Random clusters in which every rule has something to say, from a seed.
 
 use orchestra_core::kinds::{
-    Affinity, Container, ContainerPort, ContainerRestartPolicy, Namespace, Node, NodeAffinity, NodeImage,
-    NodePolicy, NodeSelector, NodeTerm, Pod, PodAffinity, PodTerm, PreferredNodes, PreferredPods, Protocol,
-    SchedulingGate, Taint, TaintEffect, Toleration, TolerationOperator, TopologySpread, WhenUnsatisfiable,
+    Affinity, Container, ContainerPort, ContainerRestartPolicy, DataSet, Namespace, Node, NodeAffinity,
+    NodeImage, NodePolicy, NodeSelector, NodeTerm, Pod, PodAffinity, PodTerm, PreferredNodes, PreferredPods,
+    Protocol, SchedulingGate, Taint, TaintEffect, Toleration, TolerationOperator, TopologySpread,
+    WhenUnsatisfiable,
 };
 use orchestra_core::object::{LabelSelector, Map, Operator, Quantity, Requirement, Resource, Str, Timestamp};
 
@@ -51,7 +52,39 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
     }
     world.placed.iter_mut().for_each(|pod| devices(&mut draw, pod));
     storage::add(&mut draw, &mut world, &mut arrivals);
+    world.nodes.iter_mut().for_each(|node| offers(&mut draw, node));
+    arrivals.iter_mut().for_each(|pod| reads(&mut draw, pod));
     (world, arrivals)
+}
+
+const DATA: [&str; 3] = ["genomes", "faces", "maps"];
+
+/// Which data a node has, and what it costs.
+fn offers(draw: &mut Draw, node: &mut Node) {
+    for name in DATA {
+        if draw.percent(40) {
+            let value: &str = draw.one_of(&["true", "", "yes", "false"]);
+            node.metadata.labels.insert(format!("data.orchestra.dev/{name}"), value.into());
+        }
+    }
+    if draw.percent(75) {
+        let price: &str = draw.one_of(&["0.34", "2", "1500m", "0.0000005", "0.1", "much"]);
+        node.metadata.labels.insert("cost.orchestra.dev/usd-per-hour", price.into());
+    }
+}
+
+/// Which data a pod reads.
+fn reads(draw: &mut Draw, pod: &mut Pod) {
+    let sets = DATA.iter().filter_map(|name| {
+        draw.maybe(25, |draw| DataSet {
+            name: (*name).into(),
+            size: Quantity::bytes(draw.one_of(&[0, 1, 5 << 30, 7 << 20])),
+        })
+    });
+    let sets: Vec<_> = sets.collect();
+    if !sets.is_empty() {
+        pod.spec.orchestra.get_or_insert_default().data = sets;
+    }
 }
 
 /// Now and then a container asks for a share of a device.
@@ -102,6 +135,24 @@ pub(crate) fn settings(seed: u64) -> Settings {
     }
     if draw.percent(20) {
         settings.balanced.push(GPU_MILLI.into());
+    }
+    if draw.percent(20) {
+        settings.ignored.push(draw.one_of(&[GPU, GPU_MILLI, "example.com"]).into());
+    }
+    let disk = |disk: &str| NodeTerm {
+        match_expressions: vec![requirement("disk", Operator::In, &[disk])],
+        ..NodeTerm::default()
+    };
+    for (rule, weight) in [("DataLocality", 2), ("Cost", 1), ("BestFit", 3), ("DotProduct", 2)] {
+        if draw.percent(30) {
+            settings.weights.insert(rule, weight);
+        }
+    }
+    if draw.percent(15) {
+        settings.added.required = Some(NodeSelector { node_selector_terms: vec![disk("ssd")] });
+    }
+    if draw.percent(15) {
+        settings.added.preferred.push(PreferredNodes { weight: 40, preference: disk("hdd") });
     }
     settings
 }
