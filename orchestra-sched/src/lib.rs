@@ -139,7 +139,7 @@ pub use machine::{Ledger, Scheduler};
 pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
-pub use profile::{MOST_WEIGHT, Profile};
+pub use profile::{MOST_WEIGHT, MOST_WEIGHTS, Profile};
 pub use profiles::{MOST_ERRORS, MOST_PROFILES, Profiles};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rebalance::{Emptying, Evenness, MOST_LOOKS, Movable, Move, Objective, rebalance};
