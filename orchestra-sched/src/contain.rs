@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Devices};
 use crate::profile::Profile;
 use crate::rule::{Filter, Only, Scale, Score, Verdict};
 use crate::set::NodeSet;
@@ -106,6 +106,10 @@ impl Score for Contained<Arc<dyn Score>> {
         if contained(|| self.rule.normalise(fit, out)).is_err() {
             out.fill(0);
         }
+    }
+
+    fn devices(&self, pod: &PodView, node: &NodeView<'_>) -> Option<Devices> {
+        contained(|| self.rule.devices(pod, node)).unwrap_or(None)
     }
 
     fn constant(&self, pod: &PodView, cluster: &Cluster) -> Option<i64> {

@@ -28,8 +28,8 @@ pub struct Explanation {
     pub nodes: Vec<Judgement>,
     /// Who holds the pod back.
     pub gates: Vec<Str>,
-    /// How what the pod says contradicts itself.
-    pub contradiction: Option<&'static str>,
+    /// Why it can be on no node, whichever it is: what it says contradicts itself, or a claim of it is not there.
+    pub contradiction: Option<Cow<'static, str>>,
 }
 
 /// What was said of one node.
@@ -155,7 +155,7 @@ impl Explanation {
             }
             Decision::NoFit if self.nodes.is_empty() => "no nodes available to schedule pods".into(),
             Decision::NoFit => {
-                if let Some(why) = self.contradiction {
+                if let Some(why) = &self.contradiction {
                     return format!("0/{} nodes are available: {why}.", self.nodes.len());
                 }
                 let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -219,7 +219,7 @@ fn filtered(
         Only::These(nodes) if !nodes.contains(node) => {
             Some((*rule, format!("node(s) didn't satisfy plugin(s) [{rule}]").into()))
         }
-        Only::Never(why) => Some((*rule, Cow::Borrowed(*why))),
+        Only::Never(why) => Some((*rule, why.clone())),
         Only::Any | Only::These(_) => None,
     });
     if let Some((rule, text)) = passed_over {

@@ -45,6 +45,13 @@
 //! Beyond Kubernetes' rules there are [data locality](scores::DataLocality), [cost](scores::Cost) and
 //! [its limits](filters::CostLimits), and [packing](scores::BestFit); a profile that wants them names them.
 //!
+//! # Devices
+//!
+//! A node says how many it has (`nvidia.com/gpu: 8`), and a pod asks for whole ones (`nvidia.com/gpu: 2`) or for a
+//! share of a single one (`nvidia.com/gpu-milli: 500`). Which ones it has is decided with its place: by a rule that
+//! [has a say in it](Score::devices), or else so that the fullest is filled up. It stands in the pod
+//! (`spec.orchestra.devices`), from where it is read again. Shares of the containers of a pod are on one device together.
+//!
 //! # How a decision is fast and still exact
 //!
 //! Pods that ask the same are of one *class*, found when the pod is first [seen](Cluster::view). What the
@@ -90,7 +97,8 @@
 //!
 //! # What is not there yet
 //!
-//! Volumes. Rules see what pods and nodes *say*, not what runs.
+//! How many volumes a node can attach, what room there is for those that are made on demand, and
+//! `ReadWriteOncePod`. Rules see what pods and nodes *say*, not what runs.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -118,7 +126,9 @@ pub mod scores;
 mod set;
 mod view;
 
-pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
+pub use cluster::{
+    ClassId, Cluster, DeviceAsk, Devices, Dim, Key, MOST, MOST_DEVICES, MOST_DIMS, PodId, WHOLE,
+};
 pub use deadline::EarliestDeadline;
 pub use decide::{Decider, Decision, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
@@ -128,7 +138,7 @@ pub use machine::{Ledger, QueueShare, Scheduler};
 pub use packer::{MOST_EJECTIONS, Packer};
 pub use placer::{Greedy, Placer};
 pub use preempt::{Eviction, LeastImportant, MOST_COSTS, Preempt, Victim};
-pub use profile::{MOST_WEIGHT, Profile};
+pub use profile::{MOST_WEIGHT, MOST_WEIGHTS, Profile};
 pub use profiles::{MOST_ERRORS, MOST_PROFILES, Profiles};
 pub use queue::{FIRST_BACKOFF, MOST_BACKOFF, PrioritySort, Queue, QueueOrder, Ticket};
 pub use rebalance::{Emptying, Evenness, MOST_LOOKS, Movable, Move, Objective, rebalance};

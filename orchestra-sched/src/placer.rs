@@ -1,7 +1,12 @@
 //! [`Placer`]: the whole algorithm, for a whole batch of pods.
 
-use crate::cluster::Cluster;
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, Devices};
+use crate::contain::contained;
 use crate::decide::{Decider, Decision};
+use crate::rule::Score;
+use crate::set::NodeId;
 use crate::view::PodView;
 
 /// Places pods that wait, all that are there at once: in which order, by which rules, one by one or
@@ -73,8 +78,29 @@ impl Decider {
     pub fn place(&mut self, cluster: &mut Cluster, pod: &PodView) -> Decision {
         let decision = self.decide(cluster, pod);
         if let Decision::Place { node, .. } = decision {
-            cluster.assume(pod, node);
+            self.assume(cluster, pod, node);
         }
         decision
+    }
+
+    /// Takes a pod to be placed on a node, with the devices that the profile's rules choose there.
+    pub fn assume(&self, cluster: &mut Cluster, pod: &PodView, node: NodeId) {
+        let devices = self.choose_devices(cluster, pod, node);
+        cluster.assume_with(pod, node, devices);
+    }
+
+    /// The devices that a pod would have on a node; nothing, where it asks for none or there are none for it.
+    #[must_use]
+    pub fn choose_devices(&self, cluster: &Cluster, pod: &PodView, node: NodeId) -> Option<Devices> {
+        if pod.devices().is_empty() {
+            return None;
+        }
+        let view = cluster.at(node);
+        let chosen = |rule: &Arc<dyn Score>| contained(|| rule.devices(pod, &view)).unwrap_or(None);
+        let rules = self.profile().scores().filter(|(_, weight)| *weight > 0);
+        let mut chosen = rules.filter_map(|(rule, _)| chosen(rule));
+        chosen
+            .find(|devices| cluster.can_have(pod, node, devices))
+            .or_else(|| cluster.choose_devices(pod, node))
     }
 }

@@ -38,6 +38,11 @@ pub(crate) struct Weighted {
 /// The most that a rule may count.
 pub const MOST_WEIGHT: i64 = 10_000;
 
+/// The most that all scores of a profile count together: as much as 2000 rules that count as much as one may. Sums of
+/// what they say can be counted with 32 bits then.
+pub const MOST_WEIGHTS: i64 = 2_000 * MOST_WEIGHT;
+const _: () = assert!(MOST_WEIGHTS * crate::BEST < i32::MAX as i64);
+
 impl Default for Profile {
     /// The rules of Kubernetes' default scheduler, with its weights.
     fn default() -> Self {
@@ -45,13 +50,15 @@ impl Default for Profile {
             .filter(filters::NodeUnschedulable)
             .filter(filters::NodeName)
             .filter(filters::TaintToleration)
-            .filter(filters::NodeAffinity)
+            .filter(filters::NodeAffinity::default())
             .filter(filters::NodePorts)
-            .filter(filters::NodeResourcesFit)
+            .filter(filters::NodeResourcesFit::default())
+            .filter(filters::VolumeBinding)
+            .filter(filters::VolumeZone)
             .filter(filters::PodTopologySpread)
             .filter(filters::InterPodAffinity)
             .score(scores::TaintToleration, 3)
-            .score(scores::NodeAffinity, 2)
+            .score(scores::NodeAffinity::default(), 2)
             .score(scores::PodTopologySpread, 2)
             .score(scores::InterPodAffinity::default(), 2)
             .score(scores::NodeResourcesFit::default(), 1)
@@ -89,7 +96,8 @@ impl Profile {
     }
 
     /// Adds a score, in the place of one of the same name, or at the end. It counts 0 to
-    /// [`MOST_WEIGHT`] times what it says.
+    /// [`MOST_WEIGHT`] times what it says, and all together count no more than [`MOST_WEIGHTS`]: what comes last counts
+    /// as much as is left.
     #[must_use]
     pub fn score(self, rule: impl Score + 'static, weight: i64) -> Self {
         self.with_score(Arc::new(rule), weight)
@@ -102,7 +110,8 @@ impl Profile {
     }
 
     pub(crate) fn with_score(mut self, rule: Arc<dyn Score>, weight: i64) -> Self {
-        let rule = Weighted { rule, weight: weight.clamp(0, MOST_WEIGHT) };
+        let weight = self.most(rule.name(), weight);
+        let rule = Weighted { rule, weight };
         match self.scores.iter_mut().find(|it| it.rule.name() == rule.rule.name()) {
             Some(old) => *old = rule,
             None => self.scores.push(rule),
@@ -113,10 +122,17 @@ impl Profile {
     /// Lets another number of times count what a score says.
     #[must_use]
     pub fn weigh(mut self, name: &str, weight: i64) -> Self {
+        let weight = self.most(name, weight);
         for score in self.scores.iter_mut().filter(|it| it.rule.name() == name) {
-            score.weight = weight.clamp(0, MOST_WEIGHT);
+            score.weight = weight;
         }
         self
+    }
+
+    /// How much a score may count beside the others.
+    fn most(&self, name: &str, weight: i64) -> i64 {
+        let others = self.scores.iter().filter(|it| it.rule.name() != name).map(|it| it.weight);
+        weight.clamp(0, MOST_WEIGHT).min(MOST_WEIGHTS - others.sum::<i64>())
     }
 
     /// Takes out the filter and the score of a name.
@@ -165,5 +181,58 @@ impl fmt::Display for Profile {
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Profile({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestra_core::kinds::{Node, Pod};
+
+    use super::*;
+    use crate::{BEST, Cluster, Decider, Decision, NodeView, PodView, Reads, Scale};
+
+    /// One of many that all prefer one node.
+    struct Partial(&'static str);
+
+    impl Score for Partial {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn score(&self, _: &PodView, node: &NodeView<'_>) -> i64 {
+            if node.name() == "best" { i64::MAX } else { BEST - 1 }
+        }
+
+        fn scale(&self) -> Scale {
+            Scale::Is
+        }
+
+        fn reads(&self, _: &PodView, _: &Cluster) -> Reads {
+            Reads::Node
+        }
+    }
+
+    #[test]
+    fn however_many_rules_there_are_their_sum_can_be_counted() {
+        let mut profile = Profile::empty("many");
+        for number in 0..2_500 {
+            let name: &'static str = Box::leak(format!("rule-{number}").into_boxed_str());
+            profile = profile.score(Partial(name), i64::MAX);
+        }
+        let weights: Vec<_> = profile.scores().map(|(_, weight)| weight).collect();
+        assert_eq!((weights[0], weights[1_999], weights[2_000]), (MOST_WEIGHT, MOST_WEIGHT, 0));
+        assert_eq!(profile.clone().weigh("rule-2400", 7).scores().map(|it| it.1).sum::<i64>(), MOST_WEIGHTS);
+        let mut cluster = Cluster::seeded(1);
+        for name in ["good", "best", "also-good"] {
+            cluster.set_node(&Node::new(name).build().unwrap());
+        }
+        let pod = cluster.view(&Pod::new("pod").build().unwrap());
+        let mut decider = Decider::new(profile);
+        let node = cluster.node("best").unwrap();
+        for _ in 0..4 {
+            let decision = decider.decide(&cluster, &pod);
+            assert_eq!(decision, Decision::Place { node, score: MOST_WEIGHTS * BEST });
+            assert_eq!(decision, decider.decide_anew(&cluster, &pod));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use orchestra_core::object::Str;
 
-use crate::cluster::{Cluster, Key};
+use crate::cluster::{Cluster, Devices, Key};
 use crate::set::{NodeId, NodeSet};
 use crate::view::{NodeView, PodView};
 
@@ -146,6 +146,14 @@ pub trait Score: Send + Sync {
         0
     }
 
+    /// Which devices the pod is to have on the node that is taken, where the rule has a say in that. Of several
+    /// rules the first one counts that names devices which the pod [can have](Cluster::can_have) there; where none
+    /// does, [the fullest](Cluster::choose_devices) are taken that still fit.
+    fn devices(&self, pod: &PodView, node: &NodeView<'_>) -> Option<Devices> {
+        let _ = (pod, node);
+        None
+    }
+
     /// The score after scaling that *all* nodes have, where that can be told without looking at them:
     /// the rule has nothing to say then.
     fn constant(&self, pod: &PodView, cluster: &Cluster) -> Option<i64> {
@@ -190,8 +198,8 @@ pub enum Only {
     Any,
     /// These.
     These(NodeSet),
-    /// None: what the pod says contradicts itself, in words.
-    Never(&'static str),
+    /// None, whichever there are, and why: what the pod says contradicts itself, for example.
+    Never(Cow<'static, str>),
 }
 
 /// Whether a pod can be on a node.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use orchestra_core::kinds::NodeAffinity;
 use orchestra_core::manifest::{nearest, value_as};
 use orchestra_core::{Error, Result};
 use serde::Deserialize;
@@ -147,13 +148,15 @@ impl Default for Rules {
             .filter("NodeUnschedulable", |args| args.nothing().map(|()| filters::NodeUnschedulable))
             .filter("NodeName", |args| args.nothing().map(|()| filters::NodeName))
             .filter("TaintToleration", |args| args.nothing().map(|()| filters::TaintToleration))
-            .filter("NodeAffinity", |args| args.nothing().map(|()| filters::NodeAffinity))
+            .filter("NodeAffinity", |args| affinity(args).map(|(filter, _)| filter))
             .filter("NodePorts", |args| args.nothing().map(|()| filters::NodePorts))
-            .filter("NodeResourcesFit", |args| fit(args).map(|_| filters::NodeResourcesFit))
+            .filter("NodeResourcesFit", ignoring)
+            .filter("VolumeBinding", |args| args.read::<BindingArgs>().map(|_| filters::VolumeBinding))
+            .filter("VolumeZone", |args| args.nothing().map(|()| filters::VolumeZone))
             .filter("PodTopologySpread", |args| args.nothing().map(|()| filters::PodTopologySpread))
             .filter("InterPodAffinity", |args| near(args).map(|_| filters::InterPodAffinity))
             .score("TaintToleration", |args| args.nothing().map(|()| scores::TaintToleration))
-            .score("NodeAffinity", |args| args.nothing().map(|()| scores::NodeAffinity))
+            .score("NodeAffinity", |args| affinity(args).map(|(_, score)| score))
             .score("PodTopologySpread", |args| args.nothing().map(|()| scores::PodTopologySpread))
             .score("ImageLocality", |args| args.nothing().map(|()| scores::ImageLocality))
             .filter("CostLimits", |args| args.nothing().map(|()| filters::CostLimits))
@@ -167,10 +170,22 @@ impl Default for Rules {
     }
 }
 
+/// `VolumeBindingArgs`. What is decided is bound with the pod, so nobody waits for it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BindingArgs {
+    #[serde(rename = "bindTimeoutSeconds")]
+    _bind_timeout_seconds: Option<i64>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FitArgs {
     scoring_strategy: Option<ScoringStrategy>,
+    #[serde(default)]
+    ignored_resources: Vec<String>,
+    #[serde(default)]
+    ignored_resource_groups: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -248,6 +263,51 @@ fn fit(args: &Args) -> Result<scores::NodeResourcesFit> {
         }
     }
     Ok(made.by(resources.iter().map(|it| (it.name.as_str(), weight(it)))))
+}
+
+/// The resources that the filter does not heed.
+fn ignoring(args: &Args) -> Result<filters::NodeResourcesFit> {
+    fit(args)?;
+    let FitArgs { ignored_resources, ignored_resource_groups, .. } = args.read()?;
+    for (field, names, is_group) in [
+        ("ignoredResources", &ignored_resources, false),
+        ("ignoredResourceGroups", &ignored_resource_groups, true),
+    ] {
+        if names.len() > MOST_LISTED {
+            return Err(args.refuse(field, "is more than 64 names, the limit"));
+        }
+        if let Some(at) = names.iter().position(|name| name.is_empty() || is_group && name.contains('/')) {
+            return Err(args.refuse(&format!("{field}[{at}]"), "is no such name"));
+        }
+    }
+    let ignored = ignored_resources.into_iter().filter(|name| name.contains('/'));
+    Ok(filters::NodeResourcesFit::ignoring(ignored.chain(ignored_resource_groups)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AffinityArgs {
+    added_affinity: Option<NodeAffinity>,
+}
+
+/// `NodeAffinityArgs`.
+fn affinity(args: &Args) -> Result<(filters::NodeAffinity, scores::NodeAffinity)> {
+    let Some(NodeAffinity { required, preferred }) = args.read::<AffinityArgs>()?.added_affinity else {
+        return Ok(Default::default());
+    };
+    if required.is_none() && preferred.is_empty() {
+        return Err(args.refuse("addedAffinity", "must require or prefer something"));
+    }
+    let terms = "addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+    if required.as_ref().is_some_and(|it| it.node_selector_terms.is_empty()) {
+        return Err(args.refuse(terms, "must be one at least"));
+    }
+    if let Some(at) = preferred.iter().position(|it| !(1..=100).contains(&it.weight)) {
+        let field = format!("addedAffinity.preferredDuringSchedulingIgnoredDuringExecution[{at}].weight");
+        return Err(args.refuse(&field, "must be between 1 and 100"));
+    }
+    let filter = required.map_or_else(Default::default, filters::NodeAffinity::requiring);
+    Ok((filter, scores::NodeAffinity::preferring(preferred)))
 }
 
 fn curve(args: &Args, shape: &[Point]) -> Result<Vec<(i64, i64)>> {

@@ -1,11 +1,12 @@
 //! [`PodView`] and [`NodeView`]: what a rule sees of a pod and of a node.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use orchestra_core::kinds::Taint;
 use orchestra_core::object::{Map, Str, Timestamp};
 
-use crate::cluster::{ClassId, Cluster, Dim, Domain, Kept, Port, Shape, TallyId};
+use crate::cluster::{ClassId, Cluster, DeviceAsk, Dim, Domain, Kept, Port, Shape, TallyId};
 use crate::set::NodeId;
 
 /// A pod that asks for a place.
@@ -58,7 +59,8 @@ impl PodView {
         &self.shape.profile
     }
 
-    /// How much of a resource it asks for: thousandths of a core, bytes, pieces.
+    /// How much of a resource it asks for: thousandths of a core, bytes, pieces. Of the shares of a device
+    /// (`…-milli`) also what whole ones come to.
     #[must_use]
     pub fn request(&self, dim: Dim) -> i64 {
         self.shape.get(dim)
@@ -67,6 +69,12 @@ impl PodView {
     /// What it asks for, by resource, in order; what it does not ask for is left out.
     pub fn requests(&self) -> impl ExactSizeIterator<Item = (Dim, i64)> + '_ {
         self.shape.ask.amounts.iter().copied()
+    }
+
+    /// The devices that it asks for, by sort.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceAsk] {
+        &self.shape.ask.devices
     }
 
     /// Its class: pods of one class ask the same, so that a rule answers them the same.
@@ -175,6 +183,23 @@ impl<'a> NodeView<'a> {
     #[must_use]
     pub fn free(&self, dim: Dim) -> i64 {
         self.allocatable(dim).saturating_sub(self.taken(dim))
+    }
+
+    /// What is left of each of its devices of a sort, in thousandths: [`WHOLE`](crate::WHOLE) of one that nobody uses.
+    #[must_use]
+    pub fn devices(&self, dim: Dim) -> &'a [u16] {
+        self.cluster.devices(self.id, dim)
+    }
+
+    /// The same, less what is kept for those who are nominated there.
+    pub(crate) fn devices_left(&self, dim: Dim) -> Cow<'a, [u16]> {
+        let free = self.devices(dim);
+        self.kept.map_or(Cow::Borrowed(free), |kept| kept.devices_left(dim, free).into())
+    }
+
+    /// Whether it has what is asked for of a sort of devices.
+    pub(crate) fn has_some(&self, ask: DeviceAsk) -> bool {
+        self.cluster.has_some(ask, self.id, self.kept)
     }
 
     /// How many pods are on it, or nominated for it.

@@ -4,13 +4,15 @@
 mod fast;
 mod model;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fast::Fast;
 use model::compare::disagreement;
 use model::sample::sample;
 use model::{Judge, Settings, Slow, World};
-use orchestra_core::kinds::Pod;
-use orchestra_core::object::Quantity;
-use orchestra_sched::{Cluster, Decider, Decision, Profile};
+use orchestra_core::kinds::{ClaimPhase, PersistentVolumeClaim, Pod};
+use orchestra_core::object::{Map, ObjectReference, Quantity, Str};
+use orchestra_sched::{Cluster, Decider, Decision, Devices, Profile};
 
 fn seeds(default: u64) -> u64 {
     std::env::var("ORCHESTRA_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
@@ -40,7 +42,11 @@ struct History {
     decider: Decider,
     random: u64,
     placed: usize,
+    /// What was promised to the claims of some pods, and no store knows of.
+    unsaid: BTreeMap<(Str, Str), (Option<Str>, BTreeSet<Str>)>,
 }
+
+const SELECTED: &str = "volume.kubernetes.io/selected-node";
 
 impl History {
     fn next(&mut self, below: usize) -> usize {
@@ -53,11 +59,15 @@ impl History {
         let judged = Slow.judge(&self.world, pod, &self.settings);
         let expected = model::decide(pod, &judged, &self.settings);
         let view = self.cluster.view(pod);
-        let explained = fast::judged_all(&self.world, &self.decider.explain(&self.cluster, &view));
+        let explanation = self.decider.explain(&self.cluster, &view);
+        if expected == model::Decision::Nowhere {
+            assert_eq!(explanation.summary(), model::summary(pod, &judged), "{what}");
+        }
+        let explained = fast::judged_all(&self.world, &explanation);
         for (slow, fast) in judged.iter().zip(explained) {
             assert!(
                 fast == *slow,
-                "{what}, pod {}\nfast {fast:?}\nslow {slow:?}",
+                "{what}, pod {}\nfast {fast:?}\nslow {slow:?}\n{explanation}",
                 serde_json::to_string(pod).unwrap()
             );
         }
@@ -71,17 +81,105 @@ impl History {
         assert_eq!(as_model, expected, "{what}: {}", serde_json::to_string(pod).unwrap());
         assert_eq!(decided, anew, "{what}: {}", serde_json::to_string(pod).unwrap());
         let Decision::Place { node, score } = decided else { return };
+        let devices = self.decider.choose_devices(&self.cluster, &view, node);
+        let mut named = Map::new();
+        for (dim, devices) in devices.iter().flat_map(Devices::iter) {
+            let devices: Vec<u32> = devices.iter().copied().map(u32::from).collect();
+            let resource = self.cluster.resource(dim);
+            let on = self.world.nodes.iter().find(|it| it.metadata.name == *self.cluster.name(node)).unwrap();
+            let expected = model::devices::given(&self.world, on, pod, resource);
+            assert_eq!(Some(&devices), expected.as_ref(), "{what}: devices");
+            named.insert(resource.clone(), devices);
+        }
+        assert_eq!(named.is_empty(), view.devices().is_empty(), "{what}: devices");
         let total = judged.iter().find(|it| it.node == *self.cluster.name(node)).unwrap().total;
         assert_eq!(score, total, "{what}");
         self.placed += 1;
         let mut placed = pod.clone();
         placed.metadata.name = format!("put-{}", self.placed).into();
         placed.spec.node_name = self.cluster.name(node).clone();
+        if !named.is_empty() {
+            placed.spec.orchestra.get_or_insert_default().devices = named;
+        }
         let mut view = pod.clone();
         view.metadata.name = placed.metadata.name.clone();
         let view = self.cluster.view(&view);
+        let on = self.world.nodes.iter().find(|it| it.metadata.name == placed.spec.node_name).unwrap();
+        let mut expected = model::volumes::found(&self.world, pod, on).unwrap();
+        expected.sort_unstable();
         self.cluster.assume(&view, node);
+        let meant = self.cluster.volumes_of(&placed.metadata.namespace, &placed.metadata.name);
+        assert_eq!(meant, expected, "{what}: volumes");
+        self.write_down(&placed, meant);
         self.world.placed.push(placed);
+    }
+
+    /// What was decided about a pod's volumes is so from now on. Now and then the store says so, too.
+    fn write_down(&mut self, pod: &Pod, meant: Vec<(Str, Option<Str>)>) {
+        for (name, volume) in meant {
+            let key = (pod.metadata.namespace.clone(), name);
+            let is_its =
+                |it: &PersistentVolumeClaim| (&it.metadata.namespace, &it.metadata.name) == (&key.0, &key.1);
+            let claim = self.world.claims.iter_mut().find(|it| is_its(it)).unwrap();
+            let mut volume =
+                volume.map(|name| self.world.volumes.iter_mut().find(|it| it.metadata.name == name).unwrap());
+            let is_known = match &mut volume {
+                Some(volume) => {
+                    let new = || ObjectReference {
+                        namespace: key.0.clone(),
+                        name: key.1.clone(),
+                        uid: claim.metadata.uid.clone(),
+                        ..ObjectReference::default()
+                    };
+                    let is_known = volume.spec.claim_ref.is_some();
+                    volume.spec.claim_ref.get_or_insert_with(|| Box::new(new()));
+                    is_known
+                }
+                None => claim.metadata.annotations.insert(SELECTED, pod.spec.node_name.clone()).is_some(),
+            };
+            if !is_known {
+                let name = volume.as_ref().map(|volume| volume.metadata.name.clone());
+                self.unsaid.insert(key.clone(), (name, BTreeSet::new()));
+            }
+            if self.placed.is_multiple_of(2) {
+                self.unsaid.remove(&key);
+                if let Some(volume) = volume {
+                    self.cluster.set_volume(volume);
+                    if self.placed.is_multiple_of(4) {
+                        claim.spec.volume_name = volume.metadata.name.clone();
+                        claim.status.phase = ClaimPhase::Bound;
+                    }
+                }
+                self.cluster.set_claim(claim);
+            }
+            if let Some((_, pods)) = self.unsaid.get_mut(&key) {
+                pods.insert(pod.metadata.name.clone());
+            }
+        }
+    }
+
+    /// What was promised to a pod that is gone, and that no store knows of, is promised no more.
+    fn take_back(&mut self, pod: &Pod) {
+        let mut gone = Vec::new();
+        for (claim, (volume, pods)) in &mut self.unsaid {
+            if claim.0 == pod.metadata.namespace && pods.remove(&pod.metadata.name) && pods.is_empty() {
+                gone.push((claim.clone(), volume.clone()));
+            }
+        }
+        for ((namespace, name), promised) in gone {
+            self.unsaid.remove(&(namespace.clone(), name.clone()));
+            for claim in &mut self.world.claims {
+                if (&claim.metadata.namespace, &claim.metadata.name) == (&namespace, &name) {
+                    claim.metadata.annotations.remove(SELECTED);
+                }
+            }
+            for volume in &mut self.world.volumes {
+                let is_its = |it: &ObjectReference| it.namespace == namespace && it.name == name;
+                if promised.as_ref() == Some(&volume.metadata.name) {
+                    volume.spec.claim_ref = volume.spec.claim_ref.take().filter(|it| !is_its(it));
+                }
+            }
+        }
     }
 
     fn something_else(&mut self) {
@@ -90,6 +188,7 @@ impl History {
                 let at = self.next(self.world.placed.len());
                 let pod = self.world.placed.remove(at);
                 self.cluster.remove_pod(&pod.metadata.namespace, &pod.metadata.name);
+                self.take_back(&pod);
             }
             5 if !self.world.placed.is_empty() => {
                 // It is being deleted.
@@ -139,6 +238,10 @@ impl History {
                 let node = &mut self.world.nodes[at];
                 if cpu > 0 {
                     node.status.allocatable.insert("cpu", Quantity::from(cpu));
+                    if node.status.allocatable.contains_key("example.com/gpu") {
+                        let devices = Quantity::from(self.placed as i64 % 5);
+                        node.status.allocatable.insert("example.com/gpu", devices);
+                    }
                 }
                 self.cluster.set_node(node);
             }
@@ -157,7 +260,8 @@ fn what_is_kept_about_classes_never_changes_a_decision() {
         let cluster = fast::cluster(&world, &settings);
         // Every third time there is room for hardly anything.
         let decider = Decider::new(Profile::default()).most_bytes(if seed % 3 == 0 { 1 } else { 1 << 20 });
-        let mut history = History { world, settings, cluster, decider, random: seed, placed: 0 };
+        let unsaid = BTreeMap::new();
+        let mut history = History { world, settings, cluster, decider, random: seed, placed: 0, unsaid };
         for round in 0..12 {
             for (at, pod) in arrivals.iter().enumerate() {
                 history.arrive(pod, &format!("seed {seed}, round {round}, pod {at}"));

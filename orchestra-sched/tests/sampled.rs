@@ -10,7 +10,7 @@ use model::compare::disagreement;
 use model::sample::sample;
 use model::{Decision, Judge, Judged, Settings, Slow, World, decide, judge, summary};
 use orchestra_core::kinds::{Pod, PodAffinity};
-use orchestra_core::object::Map;
+use orchestra_core::object::{Map, Quantity};
 
 /// How often something happens in this many clusters.
 const SEEDS: u64 = 2000;
@@ -19,7 +19,8 @@ const LEAST: usize = 50;
 
 #[test]
 fn every_rule_and_every_score_has_its_say() {
-    let settings = Settings::default();
+    let mut settings = Settings::default();
+    settings.weights.extend([("DataLocality", 0), ("Cost", 0), ("BestFit", 0), ("DotProduct", 0)]);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut see = |what: String| *seen.entry(what).or_default() += 1;
     for seed in 0..SEEDS {
@@ -67,9 +68,19 @@ fn every_rule_and_every_score_has_its_say() {
         "rejected by NodeAffinity",
         "rejected by NodePorts",
         "rejected by NodeResourcesFit",
+        "rejected by VolumeBinding",
+        "rejected by VolumeZone",
         "rejected by PodTopologySpread",
         "rejected by InterPodAffinity",
         "reason: node(s) didn't satisfy plugin(s) [NodeAffinity]",
+        "reason: persistentvolumeclaim \"claim-9\" not found",
+        "reason: persistentvolumeclaim \"claim-0\" is being deleted",
+        "reason: storageclass.storage.k8s.io \"none\" not found",
+        "reason: pod has unbound immediate PersistentVolumeClaims",
+        "reason: node(s) didn't match PersistentVolume's node affinity",
+        "reason: node(s) didn't find available persistent volumes to bind",
+        "reason: node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+        "reason: node(s) had no available volume zone",
         "reason: node(s) didn't match Pod's node affinity/selector",
         "reason: node(s) didn't match pod affinity rules",
         "reason: node(s) didn't match pod anti-affinity rules",
@@ -81,6 +92,7 @@ fn every_rule_and_every_score_has_its_say() {
         "reason: Insufficient memory",
         "reason: Insufficient ephemeral-storage",
         "reason: Insufficient example.com/gpu",
+        "reason: Insufficient example.com/gpu-milli",
     ];
     let differences = settings.weights.keys().map(|rule| format!("different {rule}"));
     let rare: Vec<String> = expected
@@ -158,7 +170,37 @@ fn the_order_of_pods_and_namespaces_does_not_matter() {
 }
 
 /// What an engine could overlook, each of which the samples must show.
-const OVERSIGHTS: [(&str, Change); 22] = [
+const OVERSIGHTS: [(&str, Change); 33] = [
+    ("which resources are ignored", |_, _, settings| settings.ignored.clear()),
+    ("what is required for all pods", |_, _, settings| settings.added.required = None),
+    ("what is preferred for all pods", |_, _, settings| settings.added.preferred.clear()),
+    ("for whom volumes are kept", |world, _, _| {
+        world.volumes.iter_mut().for_each(|volume| volume.spec.claim_ref = None);
+    }),
+    ("how large volumes are", |world, _, _| {
+        for volume in &mut world.volumes {
+            volume.spec.capacity.insert("storage", Quantity::MAX);
+        }
+    }),
+    ("how volumes may be used", |world, _, _| {
+        world.claims.iter_mut().for_each(|claim| claim.spec.access_modes.clear());
+    }),
+    ("which volumes are wanted", |world, _, _| {
+        world.claims.iter_mut().for_each(|claim| claim.spec.selector = None);
+    }),
+    ("for which node one is to be made", |world, _, _| {
+        world.claims.iter_mut().for_each(|claim| claim.metadata.annotations = Map::new());
+    }),
+    ("where volumes may be made", |world, _, _| {
+        world.storage_classes.iter_mut().for_each(|class| class.spec.allowed_topologies.clear());
+    }),
+    ("which devices placed pods have", |world, _, _| each(world, |pod| pod.spec.orchestra = None)),
+    ("shares of devices", |world, _, _| {
+        each(world, |pod| {
+            let containers = pod.spec.containers.iter_mut();
+            containers.for_each(|it| it.resources.requests.retain(|name, _| name != "example.com/gpu-milli"));
+        });
+    }),
     ("the last placed pod", |world, _, _| drop(world.placed.pop())),
     ("which pods are being deleted", |world, _, _| each(world, |pod| pod.metadata.deletion_timestamp = None)),
     ("placed pods' init containers", |world, _, _| each(world, |pod| pod.spec.init_containers.clear())),

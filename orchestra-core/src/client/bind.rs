@@ -9,7 +9,7 @@ use super::patch::Patch;
 use super::prepare::{Before, Prepared, check, prepare, updated};
 use super::transaction::seal;
 use crate::kinds::{Pod, PodPhase, PodSpec};
-use crate::object::{Condition, Conditions, Model, Resource, Spec, Str};
+use crate::object::{self, Condition, Conditions, Model, Resource, Spec, Str};
 use crate::store::{Entry, Txn, Write};
 use crate::{Error, Result};
 
@@ -23,22 +23,37 @@ use crate::{Error, Result};
 /// [`Error::Conflict`], when the pod is on a node already, is being deleted or has ended; otherwise what `prepare`
 /// says of such changes.
 pub fn bind(entry: &Entry, node: &Str, by: By, policy: &Policy) -> Result<Prepared> {
+    bind_with(entry, node, &object::Map::new(), by, policy)
+}
+
+/// The same, with the devices that the pod has there: `spec.orchestra.devices`.
+///
+/// # Errors
+/// As those of [`bind`].
+pub fn bind_with(
+    entry: &Entry,
+    node: &Str,
+    devices: &object::Map<Vec<u32>>,
+    by: By,
+    policy: &Policy,
+) -> Result<Prepared> {
     let Some(name) = ObjectName::of_key(PodSpec::KIND, &entry.key) else {
         let object = entry.key.to_string();
         return Err(Error::Refused { object, reason: "it is no pod: only pods are put on nodes".into() });
     };
-    let main = Change::patch(
-        Model::of::<Pod>(),
-        name.clone(),
-        Patch::merge(json!({"spec": {"nodeName": node}})),
-        by.clone(),
-    );
+    let mut spec = json!({"nodeName": node});
+    if !devices.is_empty() {
+        spec["orchestra"] = json!({"devices": to_value(devices)?});
+    }
+    let patch = Patch::merge(json!({"spec": spec}));
+    let main = Change::patch(Model::of::<Pod>(), name.clone(), patch, by.clone());
     let before = Before::read(&main, entry)?;
     let Some(pod) = before.object.downcast_ref::<Pod>() else {
         return plainly(&main, entry, by, policy);
     };
     check_free(&name, pod)?;
-    if !policy.rules.is_empty() || !before.object.unknown().is_empty() || !before.is_named(&name) {
+    let is_plain = !policy.rules.is_empty() || !devices.is_empty();
+    if is_plain || !before.object.unknown().is_empty() || !before.is_named(&name) {
         return plainly(&main, entry, by, policy);
     }
     quickly(&main, &before, node, by)
@@ -192,6 +207,26 @@ mod tests {
             let by = By { manager: "scheduler".into(), now: Timestamp::from_unix(60), uid: Uid::default() };
             let error = bind(&entry, &"node-7".into(), by, &Policy::open()).unwrap_err();
             assert!(matches!(error, Error::Conflict { .. }) && error.to_string().contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_devices_that_it_has_are_written_with_it() {
+        for spec in [json!({}), json!({"orchestra": {"queue": "q", "devices": {"example.com/gpu": [0]}}})] {
+            let mut tree = json!({"metadata": {"name": "it", "namespace": "default"}, "spec": spec});
+            tree["spec"]["containers"] = json!([{"name": "app", "image": "app:1"}]);
+            let key = ObjectName::new(PodSpec::KIND, "default", "it").unwrap().key();
+            let (created, modified) = (Revision(1), Revision(3));
+            let entry = Entry { key, value: tree.to_string().into(), created, modified };
+            let by = By { manager: "scheduler".into(), now: Timestamp::from_unix(60), uid: Uid::default() };
+            let devices = object::Map::from_iter([("example.com/gpu", vec![3, 1])]);
+            let bound = bind_with(&entry, &"node-7".into(), &devices, by, &Policy::open()).unwrap();
+            let pod = bound.object.downcast_ref::<Pod>().unwrap();
+            let orchestra = pod.spec.orchestra.as_ref().unwrap();
+            assert_eq!((pod.spec.node_name.as_str(), &orchestra.devices), ("node-7", &devices));
+            assert_eq!(orchestra.queue.is_empty(), tree["spec"]["orchestra"].is_null());
+            assert!(pod.status.conditions.is_true("PodScheduled"));
+            assert_eq!(bound.txn.writes().len(), 1);
         }
     }
 

@@ -60,7 +60,7 @@ mod transaction;
 mod watch;
 
 pub use access::{Client, MOST_ATTEMPTS, MOST_NAMES};
-pub use bind::bind;
+pub use bind::{bind, bind_with};
 pub use change::{Admit, By, Change, Delete, Dependents, Part, Policy, Review};
 pub use fields::FieldSet;
 pub use key::{DEFAULT_NAMESPACE, ObjectName, scope_in, scope_of};

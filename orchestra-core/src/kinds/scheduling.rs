@@ -337,6 +337,9 @@ pub struct PodExtension {
     pub queue: Str,
     /// What its place may cost, by named measures such as `usd-per-hour`.
     pub cost_limits: Map<crate::object::Quantity>,
+    /// Which of its node's devices it has, by resource, counted from 0: those that it has whole, and after them
+    /// the one of which it has a share. The scheduler says so when it puts the pod on its node.
+    pub devices: Map<Vec<u32>>,
 }
 
 impl PodExtension {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use orchestra_core::kinds::PodSpec;
 use orchestra_core::object::{Map, Quantity, Str};
 
+use super::devices::{DeviceAsk, WHOLE};
+
 /// A resource, as a number: which column its amounts are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dim(pub(crate) u16);
@@ -32,11 +34,21 @@ impl Dim {
     }
 }
 
+/// What is added to a device's name for shares of it.
+const SHARE: &str = "-milli";
+
+/// Whether a resource is a device, of which there are a few on a node, each for itself.
+fn is_device(name: &str) -> bool {
+    name.contains('/') && !name.ends_with(SHARE) && !name.starts_with("hugepages-")
+}
+
 /// The dimensions that are known, by name. There are as many as names of resources were seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Dims {
     names: Vec<Str>,
     by_name: BTreeMap<Str, Dim>,
+    /// The sorts of devices, and what counts shares of them.
+    shared: Vec<(Dim, Dim)>,
 }
 
 /// How many dimensions there may be. What is named beyond that is taken to be on no node.
@@ -46,20 +58,33 @@ pub const MOST_DIMS: usize = 1024;
 
 impl Default for Dims {
     fn default() -> Self {
-        let mut dims = Self { names: Vec::new(), by_name: BTreeMap::new() };
+        let mut dims = Self { names: Vec::new(), by_name: BTreeMap::new(), shared: Vec::new() };
         for name in ["cpu", "memory", "ephemeral-storage", "pods"] {
-            dims.of(&Str::from(name));
+            dims.enter(&Str::from(name));
         }
         dims
     }
 }
 
 impl Dims {
-    /// The dimension of a resource, a new one if need be.
+    /// The dimension of a resource, a new one if need be. That of a device comes with the one that counts its shares.
     pub(crate) fn of(&mut self, name: &Str) -> Dim {
         if let Some(dim) = self.by_name.get(name) {
             return *dim;
         }
+        let device = name.strip_suffix(SHARE).unwrap_or(name);
+        if !is_device(device) {
+            return self.enter(name);
+        }
+        let device = Str::from(device);
+        let (whole, share) = (self.enter(&device), self.enter(&Str::from(format!("{device}{SHARE}"))));
+        if share.at() < MOST_DIMS {
+            self.shared.push((whole, share));
+        }
+        if *name == device { whole } else { share }
+    }
+
+    fn enter(&mut self, name: &Str) -> Dim {
         let dim = Dim(self.names.len().min(MOST_DIMS) as u16);
         if self.names.len() <= MOST_DIMS {
             self.names.push(if dim.at() == MOST_DIMS {
@@ -85,6 +110,12 @@ impl Dims {
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }
+
+    /// The sorts of devices, and what counts shares of each.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = (Dim, Dim)> + use<> {
+        // Few sorts are known, and whoever asks changes something by the answer.
+        self.shared.clone().into_iter()
+    }
 }
 
 /// The most that an amount may be. What is more is cut to it: 8 PiB, in bytes. Whole numbers up to here
@@ -105,6 +136,10 @@ pub(crate) fn amount(dim: Dim, quantity: Quantity) -> i64 {
 pub(crate) struct Ask {
     /// By dimension, in order, what is more than nothing. Pods are not among them: each takes one.
     pub(crate) amounts: Vec<(Dim, i64)>,
+    /// What whole devices come to where shares of them are counted.
+    pub(crate) also: Vec<(Dim, i64)>,
+    /// The devices among them.
+    pub(crate) devices: Vec<DeviceAsk>,
     /// Processor time and memory as spreading counts them: a container that asks for none is taken to
     /// need a little.
     pub(crate) cpu: i64,
@@ -131,7 +166,13 @@ impl Ask {
             .filter(|(dim, amount)| *amount > 0 && *dim != Dim::PODS)
             .collect();
         amounts.sort_unstable();
+        let get = |dim: Dim| amounts.iter().find(|(it, _)| *it == dim).map_or(0, |(_, amount)| *amount);
+        let sorts = dims.shared().map(|(whole, share)| (whole, get(whole), get(share)));
+        let also = dims.shared().filter(|(whole, _)| get(*whole) > 0);
+        let also = also.map(|(whole, share)| (share, get(whole).saturating_mul(WHOLE.into()).min(MOST)));
         Self {
+            devices: Self::devices(sorts),
+            also: also.collect(),
             cpu: presumed(spec, "cpu", Dim::CPU, CPU_UNSAID),
             memory: presumed(spec, "memory", Dim::MEMORY, MEMORY_UNSAID),
             amounts,
@@ -140,7 +181,12 @@ impl Ask {
     }
 
     pub(crate) fn get(&self, dim: Dim) -> i64 {
-        self.amounts.iter().find(|(it, _)| *it == dim).map_or(0, |(_, amount)| *amount)
+        self.taken().filter(|(it, _)| *it == dim).map(|(_, amount)| amount).sum()
+    }
+
+    /// What is taken where it is.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = (Dim, i64)> {
+        self.amounts.iter().chain(&self.also).copied()
     }
 }
 
@@ -188,6 +234,22 @@ mod tests {
         let gpu = dims.get("example.com/gpu").unwrap();
         assert_eq!(ask.amounts, [(Dim::CPU, 250), (Dim::MEMORY, 1 << 30), (gpu, 2)]);
         assert_eq!((ask.cpu, ask.memory), (350, (1 << 30) + MEMORY_UNSAID.value()));
+    }
+
+    #[test]
+    fn a_device_is_known_with_its_shares_whichever_is_named_first() {
+        let mut dims = Dims::default();
+        let share = dims.of(&"a.dev/x-milli".into());
+        let whole = dims.of(&"b.dev/y".into());
+        assert_eq!((dims.name(share).as_str(), dims.name(whole).as_str()), ("a.dev/x-milli", "b.dev/y"));
+        for plain in ["hugepages-2Mi", "some-milli", "a.dev/x-milli-milli"] {
+            dims.of(&plain.into());
+        }
+        let name = |(whole, share)| (dims.name(whole).to_string(), dims.name(share).to_string());
+        let pairs: Vec<_> = dims.shared().map(name).collect();
+        let pair = |name: &str| (name.to_owned(), format!("{name}-milli"));
+        assert_eq!(pairs, [pair("a.dev/x"), pair("b.dev/y")]);
+        assert_eq!(dims.of(&"a.dev/x".into()).at() + 1, share.at());
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl Cluster {
             gates: spec.scheduling_gates.iter().map(|gate| gate.name.clone()).collect(),
             data: data(spec),
             cost_limits: cost_limits(spec),
+            claims: asking.claims(),
             deadline: spec.orchestra.as_ref().and_then(|it| it.deadline.clone()),
             queue: spec.orchestra.as_ref().map(|it| it.queue.clone()).unwrap_or_default(),
         };

@@ -3,6 +3,7 @@
 mod amounts;
 mod classes;
 mod compile;
+mod devices;
 mod labels;
 mod log;
 mod masks;
@@ -13,6 +14,7 @@ mod pods;
 mod queues;
 mod shape;
 mod tallies;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,7 @@ pub(crate) use amounts::amount;
 pub use amounts::{Dim, MOST, MOST_DIMS};
 pub(crate) use classes::Class;
 pub use classes::ClassId;
+pub use devices::{DeviceAsk, Devices, MOST_DEVICES, WHOLE};
 pub use labels::Key;
 pub(crate) use labels::{Column, Domain, NOWHERE};
 pub(crate) use log::Cursor;
@@ -29,6 +32,7 @@ pub(crate) use nominated::Kept;
 pub use pods::PodId;
 pub(crate) use shape::{Port, Shape, Spread};
 pub(crate) use tallies::{Tally, TallyId};
+pub(crate) use volumes::{BIND_COMPLETED, SELECTED_NODE};
 
 use orchestra_core::kinds::{Namespace, Node, PodDisruptionBudget};
 use orchestra_core::object::{LabelSelector, Map, Metadata, Str};
@@ -37,12 +41,14 @@ use crate::hash::Index;
 use crate::set::{NodeId, NodeSet};
 use amounts::Dims;
 use classes::Classes;
+use devices::Shelves;
 use labels::Labels;
 use log::Log;
 use masks::Masks;
 use nominated::Nominated;
 use pods::Pods;
 use queues::Queues;
+use volumes::Volumes;
 
 /// The nodes of a cluster and the pods that are placed on them.
 ///
@@ -52,6 +58,7 @@ use queues::Queues;
 pub struct Cluster {
     dims: Dims,
     nodes: Nodes,
+    shelves: Shelves,
     labels: Labels,
     masks: Masks,
     tallies: Vec<Option<Tally>>,
@@ -61,6 +68,7 @@ pub struct Cluster {
     /// How many classes there may be before those that nobody needs are looked for.
     classes_kept: usize,
     pods: Pods,
+    volumes: Volumes,
     /// Pods whose node is not known, by its name.
     waiting: BTreeMap<Str, Vec<PodId>>,
     nominated: Nominated,
@@ -105,6 +113,7 @@ impl Cluster {
         Self {
             dims,
             nodes,
+            shelves: Shelves::default(),
             labels: Labels::default(),
             masks: Masks::default(),
             tallies: Vec::new(),
@@ -113,6 +122,7 @@ impl Cluster {
             classes: Classes::default(),
             classes_kept: compile::FEWEST_KEPT,
             pods: Pods::default(),
+            volumes: Volumes::default(),
             waiting: BTreeMap::new(),
             nominated: Nominated::default(),
             queues: Queues::default(),
@@ -151,7 +161,11 @@ impl Cluster {
             self.objects += 1;
         }
         // That a node is alive is said every few seconds, and changes nothing.
-        if self.nodes.offer(id, node, &mut self.dims) || is_other {
+        let has_other = self.nodes.offer(id, node, &mut self.dims);
+        if has_other {
+            self.offer_devices(id);
+        }
+        if has_other || is_other {
             self.log.note(id);
         }
         if let Some(waiting) = self.waiting.remove(&node.metadata.name) {
@@ -175,6 +189,7 @@ impl Cluster {
         self.labels.set(id, None);
         self.masks.set(id, None);
         self.nodes.remove(id);
+        self.offer_devices(id);
         self.objects += 1;
         self.log.note(id);
     }

@@ -1,9 +1,10 @@
 //! [`Nodes`]: what is known of each node, as columns.
 
 use orchestra_core::kinds::{Node, Taint, TaintEffect};
-use orchestra_core::object::{Map, Str};
+use orchestra_core::object::{Map, Quantity, Str};
 
 use super::amounts::{Ask, Dim, Dims, MOST, MOST_DIMS, amount};
+use super::devices::{MOST_DEVICES, WHOLE};
 use crate::hash::{Index, hash, mix};
 use crate::rule::BLOCK;
 use crate::set::{NodeId, NodeSet, WORD};
@@ -144,14 +145,26 @@ impl Nodes {
 
     /// Takes over what a node has for pods; tells whether that is something else than before.
     pub(crate) fn offer(&mut self, id: NodeId, node: &Node, dims: &mut Dims) -> bool {
-        let amounts: Vec<_> = node.status.allocatable.iter().map(|(name, it)| (dims.of(name), *it)).collect();
+        let of = |(name, it): (&Str, &Quantity)| {
+            let dim = dims.of(name);
+            (dim, amount(dim, *it).max(0))
+        };
+        let mut amounts: Vec<_> = node.status.allocatable.iter().map(of).collect();
         self.widen(dims.len());
+        for (whole, share) in dims.shared() {
+            // What there is in shares follows from the devices, whatever is said of it.
+            amounts.retain(|(dim, _)| *dim != share);
+            let many = amounts.iter().find(|(dim, _)| *dim == whole).map_or(0, |(_, many)| *many);
+            if (1..=MOST_DEVICES as i64).contains(&many) {
+                amounts.push((share, many * i64::from(WHOLE)));
+            }
+        }
         let mut changed = false;
         for (at, resource) in self.resources.iter_mut().enumerate() {
             let dim = Dim(at as u16);
             // More resources than there are columns for are on no node.
             let said = amounts.iter().find(|(it, _)| *it == dim && at < MOST_DIMS);
-            let has = said.map_or(0.0, |(_, quantity)| amount(dim, *quantity).max(0) as f64);
+            let has = said.map_or(0.0, |(_, amount)| *amount as f64);
             let had = std::mem::replace(&mut resource.allocatable[id.at()], has);
             resource.total += has as i128 - had as i128;
             changed |= had != has;
@@ -183,8 +196,8 @@ impl Nodes {
             column[at] += amount as f64 * times;
             exact &= column[at].abs() < MOST as f64;
         };
-        for (dim, amount) in &ask.amounts {
-            change(&mut self.resources[dim.at()].taken, *amount);
+        for (dim, amount) in ask.taken() {
+            change(&mut self.resources[dim.at()].taken, amount);
         }
         change(&mut self.resources[Dim::PODS.at()].taken, 1);
         change(&mut self.presumed_cpu, ask.cpu);

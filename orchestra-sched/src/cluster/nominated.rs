@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use orchestra_core::object::Str;
 
 use super::amounts::Dim;
+use super::devices::DeviceAsk;
 use super::labels::Domain;
 use super::shape::Port;
 use super::tallies::{Tally, TallyId};
@@ -24,6 +25,7 @@ pub(crate) struct Nominated {
 pub(crate) struct Kept {
     pub(crate) pods: usize,
     amounts: Vec<(Dim, i64)>,
+    devices: Vec<DeviceAsk>,
     pub(crate) ports: Vec<Port>,
     counts: Vec<(TallyId, i64)>,
 }
@@ -93,7 +95,8 @@ impl Cluster {
         let mut kept = Kept::default();
         for pod in pods {
             kept.pods += 1;
-            kept.amounts.extend(pod.requests());
+            kept.amounts.extend(pod.shape().ask.taken());
+            kept.devices.extend(pod.devices());
             kept.ports.extend_from_slice(&pod.shape().ports);
             for counts in self.classes.get(pod.class()).map(|it| &it.counted_by[..]).unwrap_or_default() {
                 if self.is_within(&self.tally(counts.tally).within, node) {
@@ -116,6 +119,13 @@ impl Kept {
     pub(crate) fn amount(&self, dim: Dim) -> i64 {
         let amounts = self.amounts.iter().filter(|(it, _)| *it == dim).map(|(_, amount)| *amount);
         if dim == Dim::PODS { self.pods as i64 } else { amounts.fold(0, i64::saturating_add) }
+    }
+
+    /// What is left of devices.
+    pub(crate) fn devices_left(&self, dim: Dim, free: &[u16]) -> Vec<u16> {
+        let mut free = free.to_vec();
+        self.devices.iter().filter(|ask| ask.dim == dim).for_each(|ask| ask.take(&mut free));
+        free
     }
 
     /// How many more a tally would count.

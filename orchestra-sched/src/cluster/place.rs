@@ -1,11 +1,12 @@
 //! Pods come and go, and the columns and tallies with them.
 
 use orchestra_core::kinds::{Pod, PodPhase};
-use orchestra_core::object::{Str, Timestamp};
+use orchestra_core::object::{Metadata, Str};
 
 use super::Cluster;
 use super::classes::ClassId;
 use super::compile::is_within;
+use super::devices::{DeviceAsk, Devices, Held};
 use super::pods::{Placed, PodId};
 use super::shape::Asking;
 use super::tallies::{TallyId, Within};
@@ -25,20 +26,47 @@ impl Cluster {
         }
         let class = self.class_at(&Asking { pod, node_name: "" });
         let is_going = pod.metadata.is_deleting();
+        let held = self.held(class, |cluster, asks| cluster.named_devices(pod, asks));
         if let Some(old) = old {
             let known = &self.pods.all[old.at()];
             let there = known.node.map(|node| self.name(node)).unwrap_or(&known.waits_for);
-            if known.class == class && known.is_going == is_going && *there == pod.spec.node_name {
+            let has_same = match (&known.held, &held) {
+                (Some(known), Some(held)) => known.said() == held.said(),
+                _ => true,
+            };
+            if known.class == class && known.is_going == is_going && *there == pod.spec.node_name && has_same
+            {
                 if known.since != pod.status.start_time {
                     self.pods.all[old.at()].since = pod.status.start_time;
                     self.pods.all[old.at()].node.into_iter().for_each(|node| self.log.note(node));
                 }
                 return;
             }
-            self.forget(old);
+            let stays = *there == pod.spec.node_name;
+            let promised = if stays { self.promised_to(old) } else { Vec::new() };
+            self.forget_but(old, &promised);
+            let new = self.place(pod, class, held);
+            return self.pass_on(&promised, old, new);
         }
+        self.place(pod, class, held);
+    }
+
+    fn place(&mut self, pod: &Pod, class: ClassId, held: Option<Box<Held>>) -> PodId {
+        let Metadata { namespace, name, .. } = &pod.metadata;
+        let is_going = pod.metadata.is_deleting();
         let node = self.nodes.find(&pod.spec.node_name).ok_or(&pod.spec.node_name);
-        self.insert(namespace, name, class, node, is_going, pod.status.start_time);
+        let since = pod.status.start_time;
+        self.insert(namespace, name, node, Placed { class, is_going, since, held, ..Placed::default() })
+    }
+
+    /// What a pod of a class has of devices, if it asks for any.
+    fn held(
+        &self,
+        class: ClassId,
+        devices: impl FnOnce(&Self, &[DeviceAsk]) -> Option<Devices>,
+    ) -> Option<Box<Held>> {
+        let asks = &self.classes.get(class)?.shape.ask.devices;
+        (!asks.is_empty()).then(|| Held::new(devices(self, asks)))
     }
 
     /// Forgets a pod that was placed.
@@ -57,12 +85,22 @@ impl Cluster {
 
     /// Takes a pod to be placed on a node, whatever is decided next.
     ///
-    /// What the store says of it later, with [`set_pod`](Self::set_pod), takes the place of this.
+    /// What the store says of it later, with [`set_pod`](Self::set_pod), takes the place of this. Of devices it has
+    /// those that are fullest and still fit; a [`Decider`](crate::Decider) may [know better](crate::Decider::assume).
     pub fn assume(&mut self, pod: &PodView, node: NodeId) {
+        self.assume_with(pod, node, None);
+    }
+
+    /// The same, with these devices, if it [can have](Self::can_have) them.
+    pub fn assume_with(&mut self, pod: &PodView, node: NodeId, devices: Option<Devices>) {
         let old = self.pods.find(pod.namespace(), pod.name());
         old.into_iter().for_each(|old| self.forget(old));
         let class = self.placed_class(pod);
-        self.insert(pod.namespace(), pod.name(), class, Ok(node), false, None);
+        let devices = devices.filter(|devices| self.can_have(pod, node, devices));
+        let held = self.held(class, |cluster, _| devices.or_else(|| cluster.choose_devices(pod, node)));
+        let placed = Placed { class, held, ..Placed::default() };
+        let id = self.insert(pod.namespace(), pod.name(), Ok(node), placed);
+        self.promise_volumes(id, pod, node);
     }
 
     /// The class that a pod has when it is placed: the node that it asked for is no part of that.
@@ -76,18 +114,10 @@ impl Cluster {
     }
 
     /// A pod that is placed on a node, or waits for one of a name.
-    fn insert(
-        &mut self,
-        namespace: &Str,
-        name: &Str,
-        class: ClassId,
-        node: Result<NodeId, &Str>,
-        is_going: bool,
-        since: Option<Timestamp>,
-    ) {
+    fn insert(&mut self, namespace: &Str, name: &Str, node: Result<NodeId, &Str>, placed: Placed) -> PodId {
         self.denominate(namespace, name);
-        let (namespace, name) = (namespace.clone(), name.clone());
-        let pod = self.pods.insert(Placed { namespace, name, class, is_going, since, ..Placed::default() });
+        let (namespace, name, class) = (namespace.clone(), name.clone(), placed.class);
+        let pod = self.pods.insert(Placed { namespace, name, ..placed });
         if let Some(class) = self.classes.get_mut(class) {
             self.pods.join(pod, &mut class.pods);
         }
@@ -98,9 +128,16 @@ impl Cluster {
                 self.waiting.entry(node.clone()).or_default().push(pod);
             }
         }
+        pod
     }
 
     fn forget(&mut self, pod: PodId) {
+        self.forget_but(pod, &[]);
+    }
+
+    /// Forgets a pod, but not what was promised to some of its claims.
+    fn forget_but(&mut self, pod: PodId, promised: &[(Str, Str)]) {
+        self.take_back_volumes(pod, promised);
         if !self.take_off(pod) {
             let node = &self.pods.all[pod.at()].waits_for;
             if let Some(waiting) = self.waiting.get_mut(node) {
@@ -120,6 +157,7 @@ impl Cluster {
     /// puts it back.
     pub(crate) fn lift(&mut self, pod: PodId) {
         if let Some(node) = self.pods.take_off(pod) {
+            self.lift_devices(pod, node);
             self.move_amounts(pod, node, -1);
         }
     }
@@ -206,6 +244,7 @@ impl Cluster {
         if !exact && by < 0 {
             self.sum_up(node);
         }
+        self.move_devices(pod, node, by > 0);
     }
 
     /// Sums up anew what is taken on a node: it was more than can be counted exactly.

@@ -3,6 +3,7 @@
 use orchestra_core::object::{Str, Timestamp};
 
 use super::classes::ClassId;
+use super::devices::Held;
 use crate::hash::{Index, hash};
 use crate::set::NodeId;
 
@@ -29,6 +30,8 @@ pub(crate) struct Placed {
     /// Whether it is being deleted.
     pub(crate) is_going: bool,
     pub(crate) since: Option<Timestamp>,
+    /// The devices that it has, if it asks for any.
+    pub(crate) held: Option<Box<Held>>,
     /// Its places in its node's list and in its class's.
     pub(super) on_node: u32,
     pub(super) in_class: u32,

@@ -3,7 +3,8 @@
 use std::hash::{Hash, Hasher};
 
 use orchestra_core::kinds::{
-    Container, Deadline, Pod, PodSpec, PodTerm, PreferredNodes, Protocol, Toleration, WhenUnsatisfiable,
+    Container, Deadline, Ephemeral, Pod, PodExtension, PodSpec, PodTerm, PreferredNodes, Protocol,
+    Toleration, Volume, VolumeSource, WhenUnsatisfiable,
 };
 use orchestra_core::object::{Few, LabelSelector, Map, Operator, Quantity, Requirement, Str};
 
@@ -11,6 +12,7 @@ use super::amounts::{Ask, Dim};
 use super::labels::Key;
 use super::masks::MaskId;
 use super::tallies::{PodSelector, TallyId};
+use super::volumes::{ClaimName, claims};
 
 /// What a pod asks of its place, worked out once for all pods that ask the same.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,8 @@ pub(crate) struct Shape {
     pub(crate) data: Vec<(Str, i64)>,
     /// What its place may cost: by which label a node says it, the measure, the limit.
     pub(crate) cost_limits: Vec<(Str, Str, Quantity)>,
+    /// Its claims of storage, in order.
+    pub(crate) claims: Vec<ClaimName>,
     /// How long after its creation it must have ended, and how long it runs.
     pub(crate) deadline: Option<Deadline>,
     pub(crate) queue: Str,
@@ -153,6 +157,10 @@ impl Asking<'_> {
     fn containers(&self) -> impl Iterator<Item = &Container> {
         self.pod.spec.init_containers.iter().chain(&self.pod.spec.containers)
     }
+
+    pub(super) fn claims(&self) -> Vec<ClaimName> {
+        claims(&self.pod.metadata.name, &self.pod.spec)
+    }
 }
 
 impl Hash for Asking<'_> {
@@ -176,6 +184,7 @@ impl Hash for Asking<'_> {
             key.as_str().hash(state);
             value.as_str().hash(state);
         }
+        self.claims().iter().for_each(|claim| claim.name.as_str().hash(state));
         state.write_u32(spec.priority.unwrap_or(0) as u32);
         // The rest differs rarely where these do not; what is equal is found out by comparing.
         state.write_usize(spec.tolerations.len());
@@ -210,9 +219,29 @@ impl PartialEq for Asking<'_> {
             && a.topology_spread_constraints == b.topology_spread_constraints
             && a.scheduling_gates == b.scheduling_gates
             && a.resources == b.resources
-            && a.orchestra == b.orchestra
+            && says_same(a.orchestra.as_deref(), b.orchestra.as_deref())
+            && self.claims() == other.claims()
             && same_containers()
     }
+}
+
+/// A claim as a class has it.
+fn volume(ClaimName { name, is_ephemeral }: ClaimName) -> Volume {
+    let source = match is_ephemeral {
+        true => VolumeSource::Ephemeral(Ephemeral::default()),
+        false => VolumeSource::claim(name.clone()),
+    };
+    Volume { name, source }
+}
+
+/// What a pod asks for under `orchestra`. Which devices it has is an answer, and no wish.
+fn wish(extension: &PodExtension) -> PodExtension {
+    PodExtension { devices: Map::new(), ..extension.clone() }
+}
+
+fn says_same(one: Option<&PodExtension>, other: Option<&PodExtension>) -> bool {
+    let wish = |it: Option<&PodExtension>| it.map(wish).unwrap_or_default();
+    one == other || wish(one) == wish(other)
 }
 
 /// The parts of a pod that its shape is made from, and nothing else.
@@ -243,7 +272,13 @@ pub(crate) fn essence(asking: &Asking<'_>) -> Pod {
         topology_spread_constraints: spec.topology_spread_constraints.clone(),
         scheduling_gates: spec.scheduling_gates.clone(),
         resources: spec.resources.clone(),
-        orchestra: spec.orchestra.clone(),
+        volumes: asking.claims().into_iter().map(volume).collect(),
+        orchestra: spec
+            .orchestra
+            .as_deref()
+            .map(wish)
+            .filter(|it| *it != PodExtension::default())
+            .map(Box::new),
         ..PodSpec::default()
     };
     essence

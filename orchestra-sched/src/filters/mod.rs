@@ -4,12 +4,15 @@
 mod affinity;
 mod closed;
 mod cost;
+mod devices;
 mod name;
 mod near;
 mod ports;
 mod resources;
 mod spread;
 mod taints;
+mod volumes;
+mod zones;
 
 pub use affinity::NodeAffinity;
 pub use closed::NodeUnschedulable;
@@ -21,3 +24,5 @@ pub use ports::NodePorts;
 pub use resources::NodeResourcesFit;
 pub use spread::PodTopologySpread;
 pub use taints::TaintToleration;
+pub use volumes::VolumeBinding;
+pub use zones::VolumeZone;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use orchestra_core::Error;
-use orchestra_core::client::{By, bind};
+use orchestra_core::client::{By, bind_with};
 use orchestra_core::control::{Answer, Desk, Now};
 use orchestra_core::object::{Map, Quantity, Revision, Str, Timestamp, Uid};
 use orchestra_core::store::{Entry, Expect, Key, Txn, Write};
@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub(super) nodes: BTreeSet<Str>,
     /// The gang, all of which is bound or nothing.
     pub(super) gang: Option<(Str, Str)>,
+    /// What else is read: what may be changed with the pods.
+    also: Vec<Key>,
     /// What was read, until it is committed.
     read: Option<Vec<Option<Arc<Entry>>>>,
 }
@@ -60,19 +62,23 @@ impl Work {
                 state.batch = Some(number);
             }
         }
-        let Some(ask) = desk.read(pods.clone()) else {
-            self.batches.insert(number, Batch { pods, nodes, gang, read: None });
-            return self.give_up(number, now, true);
-        };
-        self.asks.insert(ask, Asked::Read(number));
-        self.batches.insert(number, Batch { pods, nodes, gang, read: None });
+        let mut also: Vec<_> = pods.iter().flat_map(|pod| self.volume_keys(pod)).collect();
+        also.sort_unstable();
+        also.dedup();
+        let ask = desk.read(pods.iter().chain(&also).cloned().collect());
+        self.batches.insert(number, Batch { pods, nodes, gang, also, read: None });
+        match ask {
+            Some(ask) => drop(self.asks.insert(ask, Asked::Read(number))),
+            None => self.give_up(number, now, true),
+        }
     }
 
     /// Those who are bound next: in the order in which they were decided, as many as fit into a transaction, on
     /// nodes that take part in no other.
     fn gather(&mut self, operations: usize) -> Option<(Vec<Key>, BTreeSet<Str>)> {
         let (mut pods, mut nodes, mut skipped) = (Vec::new(), BTreeSet::<Str>::new(), VecDeque::new());
-        // A guard for each pod, and two for each node; one is the term's.
+        // A guard for each pod and for what else is changed with it, and two for each node; one is the term's.
+        let mut also = 0;
         let is_full = |pods: usize, nodes: usize| pods + 2 * nodes + 1 > operations;
         while pods.len() < self.at_once {
             let Some((key, number)) = self.decided.pop_front() else { break };
@@ -84,7 +90,9 @@ impl Work {
             let node = decided.node.clone();
             let is_taken = self.nodes.get(&node).is_some_and(|state| state.batch.is_some());
             let more = usize::from(!nodes.contains(&node));
-            if is_taken || is_full(pods.len() + 1, nodes.len() + more) {
+            let its = self.volume_keys(&key).len();
+            let is_too_much = is_full(pods.len() + also + its + 1, nodes.len() + more) && !pods.is_empty();
+            if is_taken || is_too_much {
                 skipped.push_back((key, number));
                 if is_taken && skipped.len() < self.at_once * 4 {
                     continue;
@@ -93,6 +101,7 @@ impl Work {
             }
             nodes.insert(node);
             pods.push(key);
+            also += its;
         }
         while let Some(skipped) = skipped.pop_back() {
             self.decided.push_front(skipped);
@@ -127,7 +136,17 @@ impl Work {
             let Some(batch) = self.batches.get_mut(&number) else { continue };
             let entries = batch.read.take().unwrap_or_default();
             let (pods, gang) = (std::mem::take(&mut batch.pods), batch.gang.clone());
-            let mut bound = Binding { txn: Txn::new(), pods: Vec::new(), nodes: BTreeMap::new(), bytes: 0 };
+            let also =
+                std::mem::take(&mut batch.also).into_iter().zip(entries.iter().skip(pods.len()).cloned());
+            let mut bound = Binding {
+                txn: Txn::new(),
+                pods: Vec::new(),
+                nodes: BTreeMap::new(),
+                bytes: 0,
+                also: also.collect(),
+                guarded: BTreeSet::new(),
+                changed: BTreeSet::new(),
+            };
             let most = desk.limits().bytes / SHARE_OF_BYTES;
             let mut fates = Vec::new();
             for (key, entry) in pods.into_iter().zip(entries) {
@@ -207,8 +226,18 @@ impl Work {
             return Fate::TooLarge;
         }
         let by = By { manager: self.name.clone(), now: now.wall.into(), uid: Uid::default() };
-        match bind(entry, &decided.node, by, desk.policy()) {
+        let (namespace, name) = (waiting.view.namespace(), waiting.view.name());
+        let devices = self.cluster.devices_of(namespace, name).unwrap_or_default();
+        let devices = self.cluster.name_devices(&devices);
+        let view = &waiting.view;
+        let volumes = match self.volume_changes(view, &decided.node, &bound.also, &by, desk.policy()) {
+            Ok(Some(volumes)) => volumes,
+            Ok(None) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => return Fate::Unseen,
+            Err(error) => return Fate::Refused(error.to_string()),
+        };
+        match bind_with(entry, &decided.node, &devices, by, desk.policy()) {
             Ok(prepared) => {
+                bound.with(volumes);
                 bound.bytes += prepared.txn.bytes();
                 bound.nodes.insert(decided.node.clone(), (state.revision, state.uid.clone()));
                 let guarded = !self.is_sabotaged(Sabotage::PodUnguarded);
@@ -263,11 +292,13 @@ impl Work {
         let Some(node) = self.cluster.node(node) else { return Map::new() };
         let amount = |dim: Dim| self.cluster.at(node).taken(dim);
         let amounts = [
-            ("cpu", Quantity::milli(amount(Dim::CPU))),
-            ("memory", Quantity::bytes(amount(Dim::MEMORY))),
-            ("pods", Quantity::from(amount(Dim::PODS))),
+            ("cpu".into(), Quantity::milli(amount(Dim::CPU))),
+            ("memory".into(), Quantity::bytes(amount(Dim::MEMORY))),
+            ("pods".into(), Quantity::from(amount(Dim::PODS))),
         ];
-        amounts.into_iter().collect()
+        let shares = self.cluster.shares().map(|dim| (dim, amount(dim))).filter(|(_, amount)| *amount > 0);
+        let shares = shares.map(|(dim, amount)| (self.cluster.resource(dim).clone(), Quantity::from(amount)));
+        amounts.into_iter().chain(shares).collect::<Map<Quantity>>()
     }
 
     pub(super) fn was_committed(&mut self, now: Now, number: u64, answer: &Answer) {
@@ -312,6 +343,33 @@ struct Binding {
     pods: Vec<Key>,
     nodes: BTreeMap<Str, (Revision, Uid)>,
     bytes: usize,
+    /// What was read beside the pods,
+    also: BTreeMap<Key, Option<Arc<Entry>>>,
+    /// and what of it is guarded and changed: pods may share a claim.
+    guarded: BTreeSet<Key>,
+    changed: BTreeSet<Key>,
+}
+
+impl Binding {
+    /// Adds what is changed with a pod.
+    fn with(&mut self, also: Txn) {
+        self.bytes += also.bytes();
+        let guards: Vec<_> = also.guards().iter().map(|it| (it.key.clone(), it.expect)).collect();
+        let mut txn = std::mem::take(&mut self.txn);
+        for (key, expect) in guards {
+            if self.guarded.insert(key.clone()) {
+                txn = txn.guard(key, expect);
+            }
+        }
+        for write in also.into_writes() {
+            if let Write::Put(key, value) = write
+                && self.changed.insert(key.clone())
+            {
+                txn = txn.put(key, value);
+            }
+        }
+        self.txn = txn;
+    }
 }
 
 /// What becomes of one pod of a batch.
@@ -329,7 +387,7 @@ enum Fate {
     Refused(String),
 }
 
-fn join(txn: Txn, other: Txn, guarded: bool) -> Txn {
+pub(super) fn join(txn: Txn, other: Txn, guarded: bool) -> Txn {
     let guards = other.guards().iter().filter(|_| guarded);
     let txn = guards.fold(txn, |txn, guard| txn.guard(guard.key.clone(), guard.expect));
     other.into_writes().into_iter().fold(txn, |txn, write| match write {

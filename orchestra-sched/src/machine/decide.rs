@@ -16,6 +16,7 @@ use crate::decide::Decision;
 use crate::fair::FairTicket;
 use crate::preempt::{Eviction, Preempt};
 use crate::profile::Profile;
+use crate::set::NodeId;
 use crate::view::PodView;
 
 /// How many classes of those that fit nowhere are asked about in a turn.
@@ -66,7 +67,7 @@ impl Work {
     ) {
         match self.decide(view) {
             Decision::Place { node, .. } => {
-                self.cluster.assume(view, node);
+                self.assume(view, node);
                 self.was_decided(key, node);
             }
             Decision::NoFit => self.fits_nowhere(now, key, ticket, view, preempt),
@@ -92,6 +93,14 @@ impl Work {
             waiting.at = At::Held(Held { reason: "DeadlineMissed", why: why.into() });
         }
         self.tell_later(key);
+    }
+
+    /// Takes a pod to be on a node, with the devices that its profile chooses.
+    pub(super) fn assume(&mut self, view: &PodView, node: NodeId) {
+        match self.deciders.get(view.profile()) {
+            Some(decider) => decider.assume(&mut self.cluster, view, node),
+            None => self.cluster.assume(view, node),
+        }
     }
 
     pub(super) fn fits_nowhere(

@@ -14,6 +14,7 @@ mod room;
 mod sabotage;
 mod see;
 mod tell;
+mod volumes;
 mod work;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestra_core::control::{Answer, Cache, Changes, Desk, Need, Now, Part, Watched};
-use orchestra_core::kinds::{Dependency, Namespace, Node, Pod, PodDisruptionBudget, PodGroup};
+use orchestra_core::kinds::{
+    Dependency, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, PodGroup,
+    StorageClass,
+};
 use orchestra_core::object::{Resource, Str};
 
 use crate::fair::FairQueue;
@@ -69,6 +73,9 @@ use work::Work;
 ///   asked once: what fails later is no reason to wait again. Where what a pod waits for waits for itself, it is told so.
 /// - **Deadlines** (`spec.orchestra.deadline`): what could not end in time any more is not placed, and told so. By
 ///   [`EarliestDeadline`](crate::EarliestDeadline), given as [`order`](Self::order), what must start first is first.
+/// - **Volumes and devices** that were decided about are written down in the transaction that binds the pod: a volume and
+///   its claim are bound to each other, a claim is told the node for which its volume is to be made. Whoever runs the pod
+///   waits for what is to be made: nobody does here.
 /// - **Gangs** (`spec.orchestra.podGroup`) are bound in one transaction, all or none of as many as their
 ///   [`PodGroup`] says. Where that is more than the store takes at once, they are bound one by one, and count only once
 ///   the PodGroup has the phase `Scheduled`: before that nobody may start them. Where it takes longer than
@@ -236,6 +243,9 @@ impl Part for Scheduler {
             Watched::of::<Namespace>(),
             Watched::of::<PodDisruptionBudget>(),
             Watched::of::<PodGroup>(),
+            Watched::of::<PersistentVolumeClaim>(),
+            Watched::of::<PersistentVolume>(),
+            Watched::of::<StorageClass>(),
             Watched::of::<Ledger>(),
             Watched::of::<QueueShare>(),
         ];

@@ -139,7 +139,7 @@ impl Work {
             self.nominees.remove(&(node.clone(), key.clone()));
             self.cluster.remove_pod(view.namespace(), view.name());
             if let Decision::Place { node, .. } = self.decide(&view) {
-                self.cluster.assume(&view, node);
+                self.assume(&view, node);
                 self.was_decided(&key, node);
                 continue;
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use orchestra_core::client::ObjectName;
 use orchestra_core::control::{Desk, Now, Plan};
 use orchestra_core::kinds::{Pod, PodGroup, PodGroupPhase, PodGroupStatus};
-use orchestra_core::object::{Condition, Conditions, Resource, Str};
+use orchestra_core::object::{Condition, Conditions, Map, Resource, Str};
 
 use super::gangs::{Gang, Name};
 use super::work::{Asked, Work};
@@ -125,6 +125,7 @@ impl Work {
                 let condition = Condition::of("PodScheduled", false).because(TIMED_OUT, UNDONE);
                 plan = plan.edit(pod, |pod| {
                     pod.spec.node_name = Str::EMPTY;
+                    pod.spec.orchestra.iter_mut().for_each(|it| it.devices = Map::new());
                     pod.status.conditions.set_condition(condition, now.wall.into());
                 });
             }

@@ -125,7 +125,7 @@ impl Work {
             let Some((node, victims)) = place else { continue };
             let keys = victims.iter().filter_map(|it| key_of(&it.namespace, &it.name)).collect();
             victims.iter().for_each(|it| self.cluster.remove_pod(&it.namespace, &it.name));
-            self.cluster.assume(view, node);
+            self.assume(view, node);
             found.push(Found { member, node, victims: keys });
         }
         let enough = found.len() >= least;

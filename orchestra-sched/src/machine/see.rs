@@ -1,7 +1,10 @@
 //! What a scheduler is shown, and what follows from it.
 
-use orchestra_core::control::{Cache, Changes, Now, Watched};
-use orchestra_core::kinds::{Dependency, Namespace, Node, Pod, PodDisruptionBudget, PodGroup, PodPhase};
+use orchestra_core::control::{Cache, Changed, Changes, Now, Watched};
+use orchestra_core::kinds::{
+    Dependency, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, PodGroup,
+    PodPhase, StorageClass,
+};
 use orchestra_core::object::Str;
 use orchestra_core::store::Key;
 
@@ -15,6 +18,15 @@ impl Work {
     pub(super) fn see_all(&mut self, now: Now, cache: &Cache) {
         cache.list::<Namespace>().for_each(|namespace| self.cluster.set_namespace(namespace));
         cache.list::<PodDisruptionBudget>().for_each(|budget| self.cluster.set_budget(budget));
+        cache.list::<StorageClass>().for_each(|class| {
+            self.cluster.set_storage_class(class);
+        });
+        cache.list::<PersistentVolume>().for_each(|volume| {
+            self.cluster.set_volume(volume);
+        });
+        cache.list::<PersistentVolumeClaim>().for_each(|claim| {
+            self.cluster.set_claim(claim);
+        });
         cache.list::<Node>().for_each(|node| self.see_node(node));
         cache.list::<Ledger>().for_each(|ledger| self.see_ledger(ledger));
         cache.list::<PodGroup>().for_each(|group| self.gangs.see(group));
@@ -66,7 +78,34 @@ impl Work {
                 self.cluster.set_budget(budget);
             } else if let Some(budget) = changed.before::<PodDisruptionBudget>() {
                 self.cluster.remove_budget(budget.namespace(), budget.name());
+            } else {
+                self.see_storage(changed);
             }
+        }
+    }
+
+    /// Claims, volumes and their classes. What comes may help those who wait; what goes does not.
+    fn see_storage(&mut self, changed: &Changed) {
+        let is_news = if let Some(claim) = changed.after::<PersistentVolumeClaim>() {
+            self.cluster.set_claim(claim)
+        } else if let Some(claim) = changed.before::<PersistentVolumeClaim>() {
+            self.cluster.remove_claim(claim.namespace(), claim.name());
+            false
+        } else if let Some(volume) = changed.after::<PersistentVolume>() {
+            self.cluster.set_volume(volume)
+        } else if let Some(volume) = changed.before::<PersistentVolume>() {
+            self.cluster.remove_volume(volume.name());
+            false
+        } else if let Some(class) = changed.after::<StorageClass>() {
+            self.cluster.set_storage_class(class)
+        } else if let Some(class) = changed.before::<StorageClass>() {
+            self.cluster.remove_storage_class(class.name());
+            false
+        } else {
+            false
+        };
+        if is_news {
+            self.stir();
         }
     }
 

@@ -48,6 +48,11 @@ impl<'a> Attempt<'a> {
         Self { batch, cluster, decider, decisions, sizes: Vec::new(), on, left: MOST_EJECTIONS }
     }
 
+    /// The cluster as it has become.
+    pub(super) fn into_cluster(self) -> Cluster {
+        self.cluster
+    }
+
     pub(super) fn run(&mut self, by: Order) -> Vec<Decision> {
         let totals = totals(&self.cluster);
         let by_sum = matches!(by, Order::LargestSum | Order::SmallestSum);

@@ -71,7 +71,7 @@ impl Placer for Packer {
     fn place(&mut self, batch: &[PodView], cluster: &mut Cluster) -> Vec<Decision> {
         let mut greedy = cluster.clone();
         let decisions = Greedy::new(Decider::new(self.profile.clone())).place(batch, &mut greedy);
-        let mut best = (placed(batch, &decisions), decisions);
+        let mut best = (placed(batch, &decisions), decisions, greedy);
         let everything = |it: &[Decision]| !it.contains(&Decision::NoFit);
         for (dot, order) in WAYS {
             if everything(&best.1) {
@@ -81,15 +81,24 @@ impl Placer for Packer {
             let decisions = attempt.run(order);
             let found = placed(batch, &decisions);
             if is_better(&found, &best.0) {
-                best = (found, decisions);
+                best = (found, decisions, attempt.into_cluster());
             }
         }
-        for (pod, decision) in batch.iter().zip(&best.1) {
-            if let Decision::Place { node, .. } = decision {
-                cluster.assume(pod, *node);
+        let (_, mut decisions, tried) = best;
+        for (pod, decision) in batch.iter().zip(&mut decisions) {
+            if let Decision::Place { node, .. } = *decision {
+                let devices = tried.devices_of(pod.namespace(), pod.name());
+                let is_whole = pod.devices().is_empty()
+                    || devices.as_ref().is_some_and(|devices| cluster.can_have(pod, node, devices))
+                    || pod.devices().iter().all(|ask| ask.share == 0);
+                match is_whole {
+                    true => cluster.assume_with(pod, node, devices),
+                    // Moving others about has left too little of each device for it.
+                    false => *decision = Decision::NoFit,
+                }
             }
         }
-        best.1
+        decisions
     }
 }
 

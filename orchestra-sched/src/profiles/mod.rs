@@ -111,7 +111,11 @@ impl Profiles {
 
 #[cfg(test)]
 mod tests {
+    use orchestra_core::kinds::{Container, Node, Pod};
+    use orchestra_core::object::Quantity;
+
     use super::*;
+    use crate::{Cluster, Decider};
 
     fn read(text: &str) -> Profiles {
         Profiles::read("s.yaml", text, &Rules::default()).unwrap()
@@ -154,11 +158,45 @@ mod tests {
         assert_eq!(profiles.iter().len(), 2);
     }
 
+    /// A node that lacks a device and a label, by a profile that ignores the one, or asks for the other.
+    #[test]
+    fn what_is_asked_of_nodes_for_all_pods_can_be_told() {
+        let mut cluster = Cluster::seeded(1);
+        let mut node = Node::new("node").build().unwrap();
+        node.status.allocatable.insert("pods", Quantity::from(9));
+        cluster.set_node(&node);
+        let app = Container::new("app").request("a.dev/fpga", "1").limit("a.dev/fpga", "1");
+        let pod = cluster.view(&Pod::new("pod").container(app).build().unwrap());
+        let affinity = "{addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: \
+                        [{matchExpressions: [{key: rack, operator: Exists}]}]}}}";
+        for (rule, args, said) in [
+            ("NodeName", "{}", "0/1 nodes are available: 1 Insufficient a.dev/fpga."),
+            ("NodeResourcesFit", "{ignoredResources: [a.dev/fpga]}", "assigned /pod to node"),
+            (
+                "NodeResourcesFit",
+                "{ignoredResources: [a.dev/gpu]}",
+                "0/1 nodes are available: 1 Insufficient",
+            ),
+            ("NodeResourcesFit", "{ignoredResourceGroups: [a.dev]}", "assigned /pod to node"),
+            (
+                "NodeAffinity",
+                affinity,
+                "0/1 nodes are available: 1 node(s) didn't match scheduler-enforced node affinity.",
+            ),
+        ] {
+            let profiles = read(&format!("profiles: [{{pluginConfig: [{{name: {rule}, args: {args}}}]}}]"));
+            let mut decider = Decider::new(profiles.get("default-scheduler").unwrap().clone());
+            let summary = decider.explain(&cluster, &pod).summary();
+            assert!(summary.starts_with(said), "{args}: {summary}");
+            assert_eq!(decider.decide(&cluster, &pod), decider.decide_anew(&cluster, &pod));
+        }
+    }
+
     #[test]
     fn what_has_no_effect_here_is_listed() {
         let profiles = read(
             "{parallelism: 4, profiles: [{plugins: {bind: {enabled: [{name: X}]}, multiPoint: {enabled: \
-             [{name: VolumeZone}]}}, pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesAbsolute: 3}}]}]}",
+             [{name: NodeVolumeLimits}]}}, pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesAbsolute: 3}}]}]}",
         );
         assert_eq!(
             profiles.ignored(),
@@ -166,7 +204,7 @@ mod tests {
                 "parallelism",
                 "profiles[0].pluginConfig[0] (DefaultPreemption)",
                 "profiles[0].plugins.bind",
-                "profiles[0].plugins.multiPoint.enabled[0] (VolumeZone)",
+                "profiles[0].plugins.multiPoint.enabled[0] (NodeVolumeLimits)",
             ]
         );
     }
@@ -220,6 +258,14 @@ mod tests {
                 format!("{args}.hardPodAffinityWeight: must be between 0 and 100"),
             ),
             (
+                "profiles: [{pluginConfig: [{name: NodeAffinity, args: {addedAffinity: {}}}]}]".into(),
+                format!("{args}.addedAffinity: must require or prefer something"),
+            ),
+            (
+                "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResourceGroups: [a.dev/b]}}]}]".into(),
+                format!("{args}.ignoredResourceGroups[0]: is no such name"),
+            ),
+            (
                 "profiles: [{pluginConfig: [{name: NodeName, args: {color: red}}]}]".into(),
                 format!("{args}.color: unknown field `color`, there are no fields"),
             ),
@@ -242,15 +288,12 @@ mod tests {
 
     #[test]
     fn what_a_rule_is_told_counts() {
-        use orchestra_core::kinds::{Container, Node, Pod};
-        use orchestra_core::object::Quantity;
-
         let text = "profiles:
 - schedulerName: packing
   plugins: {score: {disabled: [{name: '*'}], enabled: [{name: NodeResourcesFit}]}}
   pluginConfig: [{name: NodeResourcesFit, args: {apiVersion: kubescheduler.config.k8s.io/v1,
     kind: NodeResourcesFitArgs, scoringStrategy: {type: MostAllocated, resources: [{name: cpu, weight: 2}]}}}]";
-        let mut cluster = crate::Cluster::seeded(1);
+        let mut cluster = Cluster::seeded(1);
         for (name, cpu) in [("large", 8), ("small", 2)] {
             let mut node = Node::new(name).build().unwrap();
             node.status.allocatable.insert("cpu", Quantity::from(cpu));

@@ -10,7 +10,7 @@ use crate::profile::{MOST_WEIGHT, Profile};
 use crate::rules::{Args, Rules};
 
 /// What Kubernetes' default scheduler has and profiles here do not: other parts do it, or nothing does yet.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 10] = [
     "DefaultBinder",
     "DefaultPreemption",
     "DynamicResources",
@@ -19,9 +19,7 @@ const ELSEWHERE: [&str; 12] = [
     "NodeVolumeLimits",
     "PrioritySort",
     "SchedulingGates",
-    "VolumeBinding",
     "VolumeRestrictions",
-    "VolumeZone",
     "DeferredPodScheduling",
 ];
 

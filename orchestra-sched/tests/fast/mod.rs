@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use orchestra_core::kinds::Pod;
-use orchestra_sched::{Cluster, Decider, Explanation, Judgement, Profile, Rejection, scores};
+use orchestra_sched::{Cluster, Decider, Explanation, Judgement, Profile, Rejection, filters, scores};
 
 use crate::model::{Judge, Judged, Rejected, Settings, Strategy, World};
 
@@ -29,6 +29,15 @@ pub(crate) fn judged_all(world: &World, explanation: &Explanation) -> Vec<Judged
 pub(crate) fn cluster(world: &World, settings: &Settings) -> Cluster {
     let mut cluster = Cluster::seeded(0);
     world.namespaces.iter().for_each(|namespace| cluster.set_namespace(namespace));
+    for class in &world.storage_classes {
+        cluster.set_storage_class(class);
+    }
+    for volume in &world.volumes {
+        cluster.set_volume(volume);
+    }
+    for claim in &world.claims {
+        cluster.set_claim(claim);
+    }
     for node in &world.nodes {
         let id = cluster.set_node(node);
         if let Some(rank) = settings.rank.get(node.metadata.name.as_str()) {
@@ -57,6 +66,23 @@ pub(crate) fn profile(settings: &Settings) -> Profile {
     let near = scores::InterPodAffinity { hard_weight: settings.hard_pod_affinity_weight };
     let balanced = scores::NodeResourcesBalancedAllocation::by(settings.balanced.clone());
     let profile = Profile::default().score(fit, 1).score(near, 2).score(balanced, 1);
+    let profile = profile
+        .filter(filters::NodeResourcesFit::ignoring(settings.ignored.clone()))
+        .score(scores::NodeAffinity::preferring(settings.added.preferred.clone()), 2);
+    let mut profile = profile;
+    for (rule, weight) in &settings.weights {
+        profile = match *rule {
+            "DataLocality" => profile.score(scores::DataLocality, *weight),
+            "Cost" => profile.score(scores::Cost::default(), *weight),
+            "BestFit" => profile.score(scores::BestFit::default(), *weight),
+            "DotProduct" => profile.score(scores::DotProduct::default(), *weight),
+            _ => profile,
+        };
+    }
+    let profile = match &settings.added.required {
+        Some(required) => profile.filter(filters::NodeAffinity::requiring(required.clone())),
+        None => profile,
+    };
     settings.weights.iter().fold(profile, |profile, (rule, weight)| profile.weigh(rule, *weight))
 }
 

@@ -3,6 +3,7 @@
 
 mod alone;
 mod desk;
+mod devices;
 mod gang_room;
 mod gangs;
 mod held;
@@ -13,6 +14,7 @@ mod placers;
 mod planted;
 mod queues;
 mod scene;
+mod volumes;
 
 use orchestra_sim::{Failure, Summary};
 

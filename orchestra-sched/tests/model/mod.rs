@@ -2,12 +2,13 @@
 //! documentation and the plugins of kube-scheduler 1.34: nothing is kept, everything is looked through
 //! for every node. An engine that is fast must say the same.
 //!
-//! Left out: volumes, devices that are claimed, default spread constraints, added node affinity, and
-//! what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
+//! Left out: devices that are claimed, default spread constraints, and what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
 #![allow(dead_code)] // Each test that includes this uses a part of it.
 
 mod allocation;
+mod beyond;
 pub(crate) mod compare;
+pub(crate) mod devices;
 mod images;
 mod node_affinity;
 mod pod_affinity;
@@ -16,11 +17,15 @@ mod requests;
 mod resources_fit;
 pub(crate) mod sample;
 mod spread;
+mod storage;
 mod taints;
+pub(crate) mod volumes;
 
 use std::collections::BTreeMap;
 
-use orchestra_core::kinds::{Namespace, Node, Pod};
+use orchestra_core::kinds::{
+    Namespace, Node, NodeAffinity, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass,
+};
 use orchestra_core::object::{Map, Str};
 
 pub(crate) use allocation::Strategy;
@@ -35,6 +40,12 @@ pub(crate) struct World {
     pub(crate) placed: Vec<Pod>,
     /// The namespaces.
     pub(crate) namespaces: Vec<Namespace>,
+    /// The claims of storage,
+    pub(crate) claims: Vec<PersistentVolumeClaim>,
+    /// the volumes,
+    pub(crate) volumes: Vec<PersistentVolume>,
+    /// and the sorts of storage.
+    pub(crate) storage_classes: Vec<StorageClass>,
 }
 
 /// What can be chosen.
@@ -52,6 +63,10 @@ pub(crate) struct Settings {
     pub(crate) balanced: Vec<Str>,
     /// What the required affinity of a placed pod adds to the score of the nodes near it.
     pub(crate) hard_pod_affinity_weight: i64,
+    /// What is asked of nodes for all pods, beside what these ask.
+    pub(crate) added: NodeAffinity,
+    /// The resources, or groups of them, that NodeResourcesFit does not look at.
+    pub(crate) ignored: Vec<Str>,
 }
 
 impl Default for Settings {
@@ -71,6 +86,8 @@ impl Default for Settings {
             resources: vec![("cpu".into(), 1), ("memory".into(), 1)],
             balanced: vec!["cpu".into(), "memory".into()],
             hard_pod_affinity_weight: 1,
+            added: NodeAffinity::default(),
+            ignored: Vec::new(),
         }
     }
 }
@@ -150,20 +167,23 @@ type Filter = fn(&Situation<'_>, &Node) -> Option<Rejected>;
 type Score = fn(&Situation<'_>, &[&Node]) -> Scored;
 
 /// The filters in the order in which they are asked.
-const FILTERS: [Filter; 9] = [
+const FILTERS: [Filter; 12] = [
     node_affinity::named,
+    volumes::in_order,
     taints::unschedulable,
     node_affinity::node_name,
     taints::tolerated,
     node_affinity::matched,
     ports::free,
     resources_fit::enough,
+    volumes::bindable,
+    volumes::in_zone,
     spread::even_enough,
     pod_affinity::in_good_company,
 ];
 
-/// The scores by their names.
-const SCORES: [(&str, Score); 7] = [
+/// The scores by their names. Those count of which it is said how much.
+const SCORES: [(&str, Score); 11] = [
     (taints::TAINT_TOLERATION, taints::score),
     (node_affinity::NODE_AFFINITY, node_affinity::score),
     (spread::POD_TOPOLOGY_SPREAD, spread::score),
@@ -171,6 +191,10 @@ const SCORES: [(&str, Score); 7] = [
     (resources_fit::NODE_RESOURCES_FIT, allocation::score),
     (allocation::BALANCED_ALLOCATION, allocation::balance),
     (images::IMAGE_LOCALITY, images::score),
+    (beyond::DATA_LOCALITY, beyond::data),
+    (beyond::COST, beyond::cost),
+    (beyond::BEST_FIT, beyond::best_fit),
+    (beyond::DOT_PRODUCT, beyond::dot_product),
 ];
 
 /// What a score says of the nodes that are fit, in their order.
@@ -209,7 +233,7 @@ pub(crate) fn judge(world: &World, pod: &Pod, settings: &Settings) -> Vec<Judged
         .collect();
     let fit: Vec<usize> = (0..judged.len()).filter(|at| judged[*at].rejected.is_none()).collect();
     let nodes: Vec<&Node> = fit.iter().map(|at| &world.nodes[*at]).collect();
-    for (rule, score) in SCORES {
+    for (rule, score) in SCORES.iter().filter(|(rule, _)| settings.weights.contains_key(rule)) {
         let scored = score(&situation, &nodes);
         for ((at, raw), score) in fit.iter().zip(scored.raw).zip(scored.scores) {
             judged[*at].raw.insert(rule, raw);
@@ -250,6 +274,9 @@ pub(crate) fn summary(pod: &Pod, judged: &[Judged]) -> String {
     // This is said of the pod, before any node is looked at, so it is not counted.
     if counts.contains_key(node_affinity::CONFLICT) {
         return format!("0/{} nodes are available: {}.", judged.len(), node_affinity::CONFLICT);
+    }
+    if let Some(reason) = counts.keys().find(|reason| volumes::is_of_pod(reason)) {
+        return format!("0/{} nodes are available: {reason}.", judged.len());
     }
     let mut lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     lines.sort();

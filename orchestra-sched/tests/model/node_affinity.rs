@@ -43,6 +43,11 @@ pub(super) fn node_name(situation: &Situation<'_>, node: &Node) -> Option<Reject
 
 /// The node must have the labels, and meet one of the terms.
 pub(super) fn matched(situation: &Situation<'_>, node: &Node) -> Option<Rejected> {
+    let enforced = situation.settings.added.required.as_ref();
+    if enforced.is_some_and(|it| !it.node_selector_terms.iter().any(|term| meets(node, term))) {
+        let reason = "node(s) didn't match scheduler-enforced node affinity";
+        return Some(Rejected::for_good(NODE_AFFINITY, reason));
+    }
     (!wants(situation.pod, node))
         .then(|| Rejected::for_good(NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector"))
 }
@@ -59,7 +64,7 @@ fn required(pod: &Pod) -> Option<&NodeSelector> {
 }
 
 /// Whether the node meets all that a term says. A term that says nothing is met by no node.
-fn meets(node: &Node, term: &NodeTerm) -> bool {
+pub(super) fn meets(node: &Node, term: &NodeTerm) -> bool {
     let fields: Map<Str> = [("metadata.name", node.name().clone())].into_iter().collect();
     let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
     !empty
@@ -72,6 +77,7 @@ pub(super) fn score(situation: &Situation<'_>, fit: &[&Node]) -> Scored {
     let weight = |node: &&Node| {
         let affinity = situation.pod.spec.affinity.iter();
         let terms = affinity.flat_map(|affinity| &affinity.node_affinity.preferred);
+        let terms = terms.chain(&situation.settings.added.preferred);
         terms.filter(|term| meets(node, &term.preference)).map(|term| i64::from(term.weight)).sum()
     };
     Scored::of_highest(fit.iter().map(weight).collect())

@@ -4,6 +4,7 @@ use orchestra_core::kinds::{Container, Node, Pod, PodSpec};
 use orchestra_core::object::{Map, Quantity, Str};
 
 use super::World;
+use super::devices::device_of;
 
 /// What a container that asks for none is taken to ask for where nodes are scored, so that many such pods
 /// are not put on one node.
@@ -19,9 +20,16 @@ pub(super) enum Counted {
     AtLeastDefaults,
 }
 
-/// How much of a resource a pod asks for.
+/// How much of a resource a pod takes: what it asks for. Whole devices count among shares, too.
 pub(super) fn requested(pod: &Pod, resource: &str, counted: Counted) -> i128 {
-    amount(&requests(&pod.spec, counted), resource)
+    let requests = requests(&pod.spec, counted);
+    let whole = device_of(resource).map_or(0, |device| 1000 * amount(&requests, device));
+    amount(&requests, resource) + whole
+}
+
+/// How much of a resource a pod asks for by its name.
+pub(super) fn asked(pod: &Pod, resource: &str) -> i128 {
+    amount(&requests(&pod.spec, Counted::Asked), resource)
 }
 
 /// How much of a resource the pods on a node ask for.
@@ -31,7 +39,10 @@ pub(super) fn taken(world: &World, node: &Node, resource: &str, counted: Counted
 
 /// How much of a resource a node has for pods.
 pub(super) fn allocatable(node: &Node, resource: &str) -> i128 {
-    amount(&node.status.allocatable, resource)
+    match device_of(resource) {
+        Some(device) => 1000 * amount(&node.status.allocatable, device),
+        None => amount(&node.status.allocatable, resource),
+    }
 }
 
 /// The names of the resources of which a pod asks for some.

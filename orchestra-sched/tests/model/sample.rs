@@ -1,19 +1,21 @@
 //! Random clusters in which every rule has something to say, from a seed.
 
 use orchestra_core::kinds::{
-    Affinity, Container, ContainerPort, ContainerRestartPolicy, Namespace, Node, NodeAffinity, NodeImage,
-    NodePolicy, NodeSelector, NodeTerm, Pod, PodAffinity, PodTerm, PreferredNodes, PreferredPods, Protocol,
-    SchedulingGate, Taint, TaintEffect, Toleration, TolerationOperator, TopologySpread, WhenUnsatisfiable,
+    Affinity, Container, ContainerPort, ContainerRestartPolicy, DataSet, Namespace, Node, NodeAffinity,
+    NodeImage, NodePolicy, NodeSelector, NodeTerm, Pod, PodAffinity, PodTerm, PreferredNodes, PreferredPods,
+    Protocol, SchedulingGate, Taint, TaintEffect, Toleration, TolerationOperator, TopologySpread,
+    WhenUnsatisfiable,
 };
 use orchestra_core::object::{LabelSelector, Map, Operator, Quantity, Requirement, Resource, Str, Timestamp};
 
-use super::{Settings, Strategy, World};
+use super::{Settings, Strategy, World, storage};
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 const ZONE: &str = "topology.kubernetes.io/zone";
 const REGION: &str = "topology.kubernetes.io/region";
 const RACK: &str = "rack";
 const GPU: &str = "example.com/gpu";
+const GPU_MILLI: &str = "example.com/gpu-milli";
 const NAMESPACES: [&str; 3] = ["apps", "data", "lab"];
 const APPS: [&str; 3] = ["web", "db", "cache"];
 const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -31,7 +33,7 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
     let nodes: Vec<Node> = (0..1 + draw.below(most))
         .map(|at| node(&mut Draw(if alike { like.wrapping_add(at as u64 % 3) } else { draw.next() }), at))
         .collect();
-    let mut world = World { nodes, placed: Vec::new(), namespaces };
+    let mut world = World { nodes, namespaces, ..World::default() };
     for at in 0..draw.below(3 * world.nodes.len() + 1) {
         let mut pod = pod(&mut draw, &world, format!("placed-{at}"));
         pod.spec.node_name = draw.name_of(&world.nodes);
@@ -41,8 +43,74 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
         }
         world.placed.push(pod);
     }
-    let arrivals = (0..1 + draw.below(4)).map(|at| pod(&mut draw, &world, format!("arrival-{at}"))).collect();
+    let mut arrivals: Vec<Pod> =
+        (0..1 + draw.below(4)).map(|at| pod(&mut draw, &world, format!("arrival-{at}"))).collect();
+    // What came later is drawn apart, so that what was found before is found again.
+    let mut draw = Draw(seed ^ 0x6465_7669_6365_7321);
+    for pod in world.placed.iter_mut().chain(&mut arrivals) {
+        shares(&mut draw, pod);
+    }
+    world.placed.iter_mut().for_each(|pod| devices(&mut draw, pod));
+    storage::add(&mut draw, &mut world, &mut arrivals);
+    world.nodes.iter_mut().for_each(|node| offers(&mut draw, node));
+    arrivals.iter_mut().for_each(|pod| reads(&mut draw, pod));
     (world, arrivals)
+}
+
+const DATA: [&str; 3] = ["genomes", "faces", "maps"];
+
+/// Which data a node has, and what it costs.
+fn offers(draw: &mut Draw, node: &mut Node) {
+    for name in DATA {
+        if draw.percent(40) {
+            let value: &str = draw.one_of(&["true", "", "yes", "false"]);
+            node.metadata.labels.insert(format!("data.orchestra.dev/{name}"), value.into());
+        }
+    }
+    if draw.percent(75) {
+        let price: &str = draw.one_of(&["0.34", "2", "1500m", "0.0000005", "0.1", "much"]);
+        node.metadata.labels.insert("cost.orchestra.dev/usd-per-hour", price.into());
+    }
+}
+
+/// Which data a pod reads.
+fn reads(draw: &mut Draw, pod: &mut Pod) {
+    let sets = DATA.iter().filter_map(|name| {
+        draw.maybe(25, |draw| DataSet {
+            name: (*name).into(),
+            size: Quantity::bytes(draw.one_of(&[0, 1, 5 << 30, 7 << 20])),
+        })
+    });
+    let sets: Vec<_> = sets.collect();
+    if !sets.is_empty() {
+        pod.spec.orchestra.get_or_insert_default().data = sets;
+    }
+}
+
+/// Now and then a container asks for a share of a device.
+fn shares(draw: &mut Draw, pod: &mut Pod) {
+    let spec = &mut pod.spec;
+    for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
+        if draw.percent(20) {
+            let share = Quantity::from(draw.one_of(&[100, 200, 300, 300, 500, 800, 1000, 1200]));
+            container.resources.requests.insert(GPU_MILLI, share);
+            container.resources.limits.insert(GPU_MILLI, share);
+        }
+    }
+}
+
+/// Most pods say which devices they have, some of them nonsense.
+fn devices(draw: &mut Draw, pod: &mut Pod) {
+    let asks =
+        |name: &str| pod.spec.total_requests().and_then(|it| it.get(name).copied()).unwrap_or_default();
+    let many = asks(GPU).value() + i64::from(asks(GPU_MILLI).value() > 0);
+    if many > 0 && draw.percent(80) {
+        let many = if draw.percent(5) { many + 1 } else { many };
+        let first = draw.below(4) as u32;
+        let of = |at: i64| if at > 0 && first == 3 { 3 } else { (first + at as u32) % 5 };
+        let devices = (0..many).map(of).collect::<Vec<u32>>();
+        pod.spec.orchestra.get_or_insert_default().devices.insert(GPU, devices);
+    }
 }
 
 /// Settings for a sample, from the same seed.
@@ -62,14 +130,38 @@ pub(crate) fn settings(seed: u64) -> Settings {
     }
     settings.hard_pod_affinity_weight = draw.one_of(&[0, 1, 1, 10]);
     settings.rank = (0..40).map(|at| (format!("node-{at}"), draw.next())).collect();
+    if draw.percent(30) {
+        settings.resources.push((GPU_MILLI.into(), 2));
+    }
+    if draw.percent(20) {
+        settings.balanced.push(GPU_MILLI.into());
+    }
+    if draw.percent(20) {
+        settings.ignored.push(draw.one_of(&[GPU, GPU_MILLI, "example.com"]).into());
+    }
+    let disk = |disk: &str| NodeTerm {
+        match_expressions: vec![requirement("disk", Operator::In, &[disk])],
+        ..NodeTerm::default()
+    };
+    for (rule, weight) in [("DataLocality", 2), ("Cost", 1), ("BestFit", 3), ("DotProduct", 2)] {
+        if draw.percent(30) {
+            settings.weights.insert(rule, weight);
+        }
+    }
+    if draw.percent(15) {
+        settings.added.required = Some(NodeSelector { node_selector_terms: vec![disk("ssd")] });
+    }
+    if draw.percent(15) {
+        settings.added.preferred.push(PreferredNodes { weight: 40, preference: disk("hdd") });
+    }
     settings
 }
 
 /// Numbers that look random and follow from a seed (splitmix64).
-struct Draw(u64);
+pub(super) struct Draw(u64);
 
 impl Draw {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -77,29 +169,29 @@ impl Draw {
     }
 
     /// From 0 to one less than this.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn percent(&mut self, percent: u64) -> bool {
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }
 
-    fn name_of(&mut self, all: &[impl Resource]) -> Str {
+    pub(super) fn name_of(&mut self, all: &[impl Resource]) -> Str {
         all[self.below(all.len())].name().clone()
     }
 
     /// Something, so often, and nothing otherwise.
-    fn maybe<T>(&mut self, percent: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(super) fn maybe<T>(&mut self, percent: u64, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.percent(percent).then(|| make(self))
     }
 
     /// One or two things, so often, and none otherwise.
-    fn few<T, L: FromIterator<T>>(&mut self, percent: u64, make: impl Fn(&mut Self) -> T) -> L {
+    pub(super) fn few<T, L: FromIterator<T>>(&mut self, percent: u64, make: impl Fn(&mut Self) -> T) -> L {
         let count = if self.percent(percent) { 1 + usize::from(self.percent(35)) } else { 0 };
         (0..count).map(|_| make(self)).collect()
     }

@@ -15,6 +15,7 @@ mod resources;
 mod rows;
 mod spread;
 mod spread_preferred;
+mod storage;
 
 use fast::Fast;
 use model::{Judge, Slow};
@@ -48,6 +49,11 @@ fn taints_selectors_ports_and_images() {
 #[test]
 fn resources_that_are_taken() {
     check(resources::rows());
+}
+
+#[test]
+fn storage_that_is_claimed() {
+    check(storage::rows());
 }
 
 #[test]

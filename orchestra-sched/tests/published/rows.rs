@@ -1,9 +1,9 @@
 //! A row: a cluster, a pod, and what is to be said of it. Builders that keep it short.
 
 use orchestra_core::kinds::{
-    Affinity, Container, ContainerPort, Namespace, Node, NodeImage, NodeTerm, Pod, PodTerm, PreferredNodes,
-    PreferredPods, Protocol, Taint, TaintEffect, Toleration, TolerationOperator, TopologySpread,
-    WhenUnsatisfiable,
+    Affinity, Container, ContainerPort, Namespace, Node, NodeImage, NodeTerm, PersistentVolume,
+    PersistentVolumeClaim, Pod, PodTerm, PreferredNodes, PreferredPods, Protocol, StorageClass, Taint,
+    TaintEffect, Toleration, TolerationOperator, TopologySpread, WhenUnsatisfiable,
 };
 use orchestra_core::object::{LabelSelector, Map, Quantity, Requirement, Selector, Str, Timestamp};
 
@@ -54,7 +54,7 @@ pub(crate) fn row<const N: usize, const P: usize>(
     placed: [Pod; P],
     pod: Pod,
 ) -> Row {
-    let world = World { nodes: nodes.into(), placed: placed.into(), namespaces: Vec::new() };
+    let world = World { nodes: nodes.into(), placed: placed.into(), ..World::default() };
     Row { name, world, pod, settings: Settings::default(), wants: Vec::new() }
 }
 
@@ -88,6 +88,24 @@ impl Row {
     /// This node is taken.
     pub(crate) fn chooses(mut self, node: &'static str) -> Self {
         self.wants.push(Want::Chosen(node));
+        self
+    }
+
+    /// With these claims of storage,
+    pub(crate) fn claims(mut self, claims: impl IntoIterator<Item = PersistentVolumeClaim>) -> Self {
+        self.world.claims.extend(claims);
+        self
+    }
+
+    /// these volumes,
+    pub(crate) fn volumes(mut self, volumes: impl IntoIterator<Item = PersistentVolume>) -> Self {
+        self.world.volumes.extend(volumes);
+        self
+    }
+
+    /// and these sorts of storage.
+    pub(crate) fn classes(mut self, classes: impl IntoIterator<Item = StorageClass>) -> Self {
+        self.world.storage_classes.extend(classes);
         self
     }
 
