@@ -18,6 +18,8 @@ mod check;
 mod harness;
 #[path = "scheduling/huge.rs"]
 mod huge;
+#[path = "scheduling/mirror.rs"]
+mod mirror;
 #[path = "../orchestra-sched/tests/model/mod.rs"]
 mod model;
 #[path = "scheduling/whole.rs"]

@@ -31,7 +31,7 @@ pub(crate) fn sample(seed: u64) -> (World, Vec<Pod>) {
     let nodes: Vec<Node> = (0..1 + draw.below(most))
         .map(|at| node(&mut Draw(if alike { like.wrapping_add(at as u64 % 3) } else { draw.next() }), at))
         .collect();
-    let mut world = World { nodes, placed: Vec::new(), namespaces };
+    let mut world = World { nodes, namespaces, ..World::default() };
     for at in 0..draw.below(3 * world.nodes.len() + 1) {
         let mut pod = pod(&mut draw, &world, format!("placed-{at}"));
         pod.spec.node_name = draw.name_of(&world.nodes);

@@ -54,7 +54,7 @@ pub(crate) fn row<const N: usize, const P: usize>(
     placed: [Pod; P],
     pod: Pod,
 ) -> Row {
-    let world = World { nodes: nodes.into(), placed: placed.into(), namespaces: Vec::new() };
+    let world = World { nodes: nodes.into(), placed: placed.into(), ..World::default() };
     Row { name, world, pod, settings: Settings::default(), wants: Vec::new() }
 }
 
