@@ -58,8 +58,10 @@
 //! `cargo bench --bench scheduling` tells what that comes to, by the workloads of Kubernetes' scheduler_perf, and has
 //! the model check samples of what was decided. What limits it:
 //!
-//! - Pods that all differ have nothing kept for them: each looks at every node, 64 at a time, which costs some
-//!   nanoseconds a node.
+//! - Pods that all differ have nothing kept for them. Where only amounts of processor time and memory tell nodes apart,
+//!   each is looked up in a tree of nodes that have about the same left, and looks closely at those only that could
+//!   be best ([`Score::at_most`]). Where other rules have a say, each looks at every node, 64 at a time, which costs
+//!   some nanoseconds a node.
 //! - Soft spreading, and what others want near a zone, is scaled between the best and the worst zone where the pod
 //!   fits. So each decision asks about one node of each zone anew, whatever is kept.
 //! - Preferred affinity by host is scaled between the best and the worst *node* where the pod fits, which any pod
@@ -95,6 +97,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bounds;
 mod cluster;
 mod contain;
 mod deadline;
@@ -119,9 +122,10 @@ pub mod scores;
 mod set;
 mod view;
 
+pub use bounds::Bounds;
 pub use cluster::{ClassId, Cluster, Dim, Key, MOST, MOST_DIMS, PodId};
 pub use deadline::EarliestDeadline;
-pub use decide::{Decider, Decision, MOST_BYTES};
+pub use decide::{Decider, Decision, FEWEST_IN_TREE, MOST_BYTES};
 pub use explain::{Explanation, Judgement, Part};
 pub use fair::{FairQueue, FairTicket, MOST_QUEUE_WEIGHT, Shares};
 pub use gang::{Together, all_or_none};

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::cluster::{Dim, Nodes};
 use crate::rule::{BLOCK, Missing, Reason, Rejection};
-use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
+use crate::{Bounds, Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put on a node that has enough left of everything that it asks for, and room for one pod more.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +57,13 @@ impl Filter for NodeResourcesFit {
 
     fn filter_block(&self, pod: &PodView, cluster: &Cluster, block: usize) -> Option<u64> {
         Some(if pod.shape().ask.is_too_much { 0 } else { fitting(pod, cluster, block) })
+    }
+
+    fn rejects_all(&self, pod: &PodView, nodes: &Bounds) -> bool {
+        let asked = [Dim::CPU, Dim::MEMORY].map(|dim| pod.request(dim) as f64);
+        let (most, least) = (&nodes.most.allocatable, &nodes.least.taken);
+        // Who asks for nothing fits even where more is taken than there is.
+        (0..2).any(|at| asked[at] > 0.0 && most[at] - least[at] - asked[at] < 0.0)
     }
 
     fn reads(&self, _: &PodView, _: &Cluster) -> Reads {
