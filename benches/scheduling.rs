@@ -63,7 +63,7 @@ fn main() -> std::io::Result<()> {
     if !bench.is_quick() {
         huge::measure(&mut bench);
     }
-    let up = "microseconds a decision";
+    let up = "microseconds a decision (both axes are logarithmic)";
     let curves = workload::ALL.iter().map(|workload| {
         let cost =
             |nodes: usize| bench.value(&format!("algo/{}/{nodes}", workload.name)).map(|rate| 1e6 / rate);
