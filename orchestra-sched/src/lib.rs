@@ -69,6 +69,27 @@
 //! - Where room is kept for nominated pods, those of the same or a lower priority with affinity or spreading ask
 //!   all rules about all nodes.
 //!
+//! Decisions a second of one core's time, all nodes considered, by `cargo bench --bench scheduling -- algo/ huge/` (the
+//! rows `per-core`) on two cores that others used meanwhile; of each case the model made 1,000 decisions again:
+//!
+//! | workload | 500 nodes | 5,000 | 50,000 |
+//! |---|---|---|---|
+//! | SchedulingBasic | 621,000 | 341,000 | 326,000 |
+//! | SchedulingDistinct | 75,000 | 34,000 | 22,000 |
+//! | PodAntiAffinity | 373,000 | 291,000 | 231,000 |
+//! | PodAffinity | 197,000 | 220,000 | 66,000 |
+//! | NodeAffinity | 360,000 | 345,000 | 209,000 |
+//! | PreferredTopologySpreading | 304,000 | 191,000 | 70,000 |
+//! | TopologySpreading | 472,000 | 297,000 | 213,000 |
+//! | Preemption | 84,000 | 64,000 | 52,000 |
+//! | Unschedulable | 552,000 | 540,000 | 203,000 |
+//! | MixedPods | 113,000 | 18,000 | 2,000 |
+//! | Gang | 430,000 | 409,000 | 320,000 |
+//!
+//! A million equal pods took 4.7 s of a core on 100,000 nodes, and 200 MiB; a million of a thousand shapes 116 s, and 206
+//! MiB. What was aimed at and not reached there: 500,000 a second for SchedulingBasic with 5,000 nodes, 40,000 for
+//! SchedulingDistinct, and a minute for a thousand shapes.
+//!
 //! # Who is next
 //!
 //! A [`Queue`] holds the pods that wait. What fits nowhere waits by class, so that a million pods that ask
