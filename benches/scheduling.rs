@@ -6,6 +6,11 @@
 //! part of it), the 99th percentile, how many pods were there beforehand, and how many decisions the slow model
 //! of the tests made again: a single other node or score fails the bench.
 //!
+//! `memory/WORKLOAD/NODES`, `disk/WORKLOAD/NODES`: the same from end to end. The pods that are there beforehand are put
+//! into the store with the nodes that they are on.
+//!
+//! With `--quick` and no case named, 500 nodes only.
+//!
 //! `huge/…`: a million pods on 100,000 nodes: seconds, those of them on a processor, and the most memory; not
 //! with `--quick`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -18,6 +23,8 @@ mod check;
 mod harness;
 #[path = "scheduling/huge.rs"]
 mod huge;
+#[path = "scheduling/mirror.rs"]
+mod mirror;
 #[path = "../orchestra-sched/tests/model/mod.rs"]
 mod model;
 #[path = "scheduling/whole.rs"]
@@ -34,11 +41,16 @@ static ALLOCATOR: Counting = Counting;
 
 const NODES: [usize; 3] = [500, 5_000, 50_000];
 
+/// So many nodes; the fewest only, where all cases are to be measured quickly.
+fn sizes(bench: &Bench) -> &'static [usize] {
+    if bench.is_quick() && !bench.is_picked() { &NODES[..1] } else { &NODES }
+}
+
 fn main() -> std::io::Result<()> {
     let mut bench = Bench::from_args("scheduling");
     let mut filling = Vec::new();
     uncounted(|| {
-        for nodes in NODES {
+        for nodes in sizes(&bench).iter().copied() {
             for workload in workload::ALL {
                 let curve = algo::measure(&mut bench, workload, nodes);
                 if nodes == 5_000 && !curve.is_empty() {
@@ -51,7 +63,7 @@ fn main() -> std::io::Result<()> {
     if !bench.is_quick() {
         huge::measure(&mut bench);
     }
-    let up = "microseconds a decision";
+    let up = "microseconds a decision (both axes are logarithmic)";
     let curves = workload::ALL.iter().map(|workload| {
         let cost =
             |nodes: usize| bench.value(&format!("algo/{}/{nodes}", workload.name)).map(|rate| 1e6 / rate);

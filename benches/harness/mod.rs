@@ -52,6 +52,11 @@ impl Bench {
         self.filter.is_empty() || self.filter.iter().any(|prefix| case.starts_with(prefix.as_str()))
     }
 
+    /// Whether some cases were asked for by name, and not all.
+    pub(crate) fn is_picked(&self) -> bool {
+        !self.filter.is_empty()
+    }
+
     pub(crate) const fn is_quick(&self) -> bool {
         self.quick
     }

@@ -12,9 +12,9 @@ pub(crate) struct Plot {
 }
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 440.0;
+const HEIGHT: f64 = 464.0;
 const LEFT: f64 = 64.0;
-const TOP: f64 = 40.0;
+const TOP: f64 = 64.0;
 const RIGHT: f64 = 220.0;
 const BOTTOM: f64 = 48.0;
 
@@ -25,7 +25,19 @@ const COLORS: [&str; 11] = [
 ];
 
 const STYLE: &str = "text{font:12px sans-serif;fill:#222}.grid{stroke:#8884}.curve{fill:none;stroke-width:2}\
-rect{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#ddd}rect{fill:#16181d}}";
+.title{font-weight:bold}rect{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#ddd}rect{fill:#16181d}}";
+
+/// A power of ten, in groups of three digits.
+fn tick(value: f64) -> String {
+    let digits = value.to_string();
+    match digits.len() {
+        4.. if value >= 1.0 => {
+            let (head, tail) = digits.split_at(digits.len() - 3);
+            format!("{},{tail}", tick(head.parse().unwrap_or(0.0)))
+        }
+        _ => digits,
+    }
+}
 
 impl Plot {
     /// The plot as SVG; nothing, where no curve has two points.
@@ -45,7 +57,7 @@ impl Plot {
         let y = |value| HEIGHT - BOTTOM - place(value, up) * (HEIGHT - TOP - BOTTOM);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\"><style>{STYLE}</style>\
-             <rect width=\"100%\" height=\"100%\"/><text x=\"{LEFT}\" y=\"22\">{}</text>\n",
+             <rect width=\"100%\" height=\"100%\"/><text class=\"title\" x=\"8\" y=\"22\">{}</text>\n",
             self.title
         );
         let (right, foot) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
@@ -54,9 +66,10 @@ impl Plot {
             let _ = writeln!(
                 svg,
                 "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{right}\"/>\
-                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
+                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 6.0,
-                at + 4.0
+                at + 4.0,
+                tick(value)
             );
         }
         for power in across.0 as i32..=across.1 as i32 {
@@ -64,8 +77,9 @@ impl Plot {
             let _ = writeln!(
                 svg,
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{foot}\"/>\
-                 <text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{value}</text>",
-                foot + 16.0
+                 <text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                foot + 16.0,
+                tick(value)
             );
         }
         let _ = writeln!(
@@ -73,13 +87,17 @@ impl Plot {
             "<text x=\"{right}\" y=\"{}\" text-anchor=\"end\">{}</text><text x=\"8\" y=\"{}\">{}</text>",
             HEIGHT - 10.0,
             self.across,
-            TOP - 4.0,
+            TOP - 14.0,
             self.up
         );
         for (number, (name, points)) in curves.iter().enumerate() {
             let color = COLORS[number % COLORS.len()];
             let path: Vec<_> =
                 points.iter().map(|(across, up)| format!("{:.1} {:.1}", x(*across), y(*up))).collect();
+            for (across, up) in points.iter() {
+                let (x, y) = (x(*across), y(*up));
+                let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{color}\"/>");
+            }
             let at = TOP + 16.0 * number as f64;
             let _ = writeln!(
                 svg,

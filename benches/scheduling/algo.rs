@@ -85,8 +85,7 @@ pub(crate) fn measure(bench: &mut Bench, workload: &Workload, nodes: usize) -> V
     bench.record(&format!("{case}/per-core"), "1/s", alone);
     bench.record(&format!("{case}/p99-us"), "us", tails);
     bench.record(&format!("{case}/before"), "pods", vec![first as f64]);
-    let limit = Duration::from_secs(if bench.is_quick() { 1 } else { 30 });
-    let checked = checker.check(&case, limit);
+    let checked = checker.check(&case);
     bench.record(&format!("{case}/checked"), "pods", vec![checked as f64]);
     filling.points()
 }
@@ -114,7 +113,6 @@ fn prepare(workload: &Workload, nodes: usize) -> (Stage, Checker) {
         );
         checker.place(&pod, decision);
     }
-    checker.keep();
     (Stage { cluster, decider, preempt: LeastImportant::default() }, checker)
 }
 

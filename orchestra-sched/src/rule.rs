@@ -5,6 +5,7 @@ use std::fmt;
 
 use orchestra_core::object::Str;
 
+use crate::bounds::Bounds;
 use crate::cluster::{Cluster, Devices, Key};
 use crate::set::{NodeId, NodeSet};
 use crate::view::{NodeView, PodView};
@@ -52,6 +53,13 @@ pub trait Filter: Send + Sync {
     fn filter_block(&self, pod: &PodView, cluster: &Cluster, block: usize) -> Option<u64> {
         let _ = (pod, cluster, block);
         None
+    }
+
+    /// Whether the pod can be on none of some nodes, of which only so much is known. It saves looking at them one by
+    /// one; to say so where it can makes decisions wrong.
+    fn rejects_all(&self, pod: &PodView, nodes: &Bounds) -> bool {
+        let _ = (pod, nodes);
+        false
     }
 
     /// The only nodes that are worth asking about, where the pod itself names them: those of a
@@ -121,6 +129,15 @@ pub trait Score: Send + Sync {
     ) -> bool {
         let _ = (pod, cluster, block, times, out);
         false
+    }
+
+    /// The most that it scores one of some nodes, of which only so much is known, where its scores are whole numbers
+    /// from 0 to [`BEST`] already ([`Scale::Is`]); it can tell for all nodes or for none. With it, nodes that cannot be
+    /// best are passed over together, so that pods that all differ need not look at each node. To say too little
+    /// makes decisions wrong.
+    fn at_most(&self, pod: &PodView, nodes: &Bounds) -> Option<i64> {
+        let _ = (pod, nodes);
+        None
     }
 
     /// How scores become numbers from 0 to [`BEST`], so that weights mean something.

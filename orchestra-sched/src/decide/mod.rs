@@ -5,11 +5,12 @@ mod layout;
 mod peaks;
 mod plan;
 mod sweep;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{ClassId, Cluster, Key};
+use crate::cluster::{ClassId, Cluster, Cursor, Key};
 use crate::contain::contained;
 use crate::profile::Profile;
 use crate::set::NodeId;
@@ -50,6 +51,7 @@ pub struct Decider {
     /// Classes that were asked for once. What is asked for twice is kept.
     seen: Seen,
     sweep: Sweep,
+    tree_from: usize,
     most_bytes: usize,
     clock: u64,
 }
@@ -57,16 +59,24 @@ pub struct Decider {
 /// How many bytes a decider keeps about classes: enough for a thousand classes on 100,000 nodes.
 pub const MOST_BYTES: usize = 1 << 30;
 
-/// The classes that were asked for lately, by the last bits of their numbers.
+/// From how many nodes on those are looked up in a tree for which pods that all differ are best: to look at all of
+/// fewer costs less.
+pub const FEWEST_IN_TREE: usize = 1024;
+
+/// The classes that were asked for lately, by the last bits of their numbers, and where the cluster's log was then.
 #[derive(Clone, Debug)]
-struct Seen(Vec<(ClassId, u32)>);
+struct Seen(Vec<(ClassId, u32, Cursor)>);
 
 const SEEN: usize = 1024;
 
+/// To look at so many nodes again that have changed costs as much as to look up a pod in the tree.
+const FEW: usize = 128;
+
 impl Seen {
-    /// Notes a class, and tells whether it was there.
-    fn note(&mut self, id: ClassId, generation: u32) -> bool {
-        std::mem::replace(&mut self.0[id.at() % SEEN], (id, generation)) == (id, generation)
+    /// Notes a class, and tells how many changes there were since it was last asked for, if it is known.
+    fn note(&mut self, id: ClassId, generation: u32, now: Cursor) -> Option<u64> {
+        let (of, at, then) = std::mem::replace(&mut self.0[id.at() % SEEN], (id, generation, now));
+        (of == id && at == generation).then(|| now.saturating_sub(then))
     }
 }
 
@@ -78,8 +88,9 @@ impl Decider {
             profile,
             columns: BTreeMap::new(),
             layouts: BTreeMap::new(),
-            seen: Seen(vec![(ClassId::default(), 0); SEEN]),
-            sweep: Sweep::default(),
+            seen: Seen(vec![(ClassId::default(), 0, 0); SEEN]),
+            sweep: Sweep::with_tree(FEWEST_IN_TREE),
+            tree_from: FEWEST_IN_TREE,
             most_bytes: MOST_BYTES,
             clock: 0,
         }
@@ -90,6 +101,20 @@ impl Decider {
     pub fn most_bytes(mut self, most: usize) -> Self {
         self.most_bytes = most;
         self
+    }
+
+    /// Keeps a tree of clusters that have so many nodes or more, instead of [`FEWEST_IN_TREE`]. Decisions stay the
+    /// same.
+    #[must_use]
+    pub fn tree_from(mut self, nodes: usize) -> Self {
+        (self.tree_from, self.sweep) = (nodes, Sweep::with_tree(nodes));
+        self
+    }
+
+    /// How many decisions were looked up in the tree, for those who measure.
+    #[must_use]
+    pub fn looked_up(&self) -> u64 {
+        self.sweep.tree.found()
     }
 
     /// The profile.
@@ -109,7 +134,7 @@ impl Decider {
     /// A rule panicked: what was kept for the class is not to be trusted, and the rules are asked one by one.
     fn decide_in_spite(&mut self, cluster: &Cluster, pod: &PodView) -> Decision {
         self.columns.remove(&pod.class());
-        self.sweep = Sweep::default();
+        self.sweep = Sweep::with_tree(self.tree_from);
         Sweep::default().decide(&self.profile.contained(), cluster, pod)
     }
 
@@ -121,10 +146,13 @@ impl Decider {
         self.clock += 1;
         let generation = class.generation;
         let is_kept = self.columns.get(&pod.class()).is_some_and(|column| column.is_of(generation));
+        // What is kept for a class pays where few nodes change from one of its pods to the next.
+        let since = self.seen.note(pod.class(), generation, cluster.log().end());
+        let is_rare = since.is_none_or(|since| since > (cluster.len() / 32).min(FEW) as u64);
+        if is_rare && (!is_kept && since.is_none() || self.sweep.is_served(&self.profile, cluster, pod)) {
+            return self.sweep.decide(&self.profile, cluster, pod);
+        }
         if !is_kept {
-            if !self.seen.note(pod.class(), generation) {
-                return self.sweep.decide(&self.profile, cluster, pod);
-            }
             self.make_room(cluster);
             self.columns.insert(pod.class(), Column::new(generation));
         }
@@ -143,8 +171,7 @@ impl Decider {
         if !pod.shape().gates.is_empty() {
             return Decision::Gated;
         }
-        self.sweep = Sweep::default();
-        contained(|| self.sweep.decide(&self.profile, cluster, pod))
+        contained(|| Sweep::default().decide(&self.profile, cluster, pod))
             .unwrap_or_else(|_| self.decide_in_spite(cluster, pod))
     }
 

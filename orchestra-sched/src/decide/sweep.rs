@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Decision;
+use super::tree::{Tree, Wanted};
 use crate::cluster::{Cluster, Nodes};
 use crate::profile::Profile;
-use crate::rule::{BLOCK, Filter, Only, Score};
+use crate::rule::{BLOCK, Filter, Only, Reads, Score};
 use crate::set::{NodeId, NodeSet};
 use crate::view::{NodeView, PodView};
 
@@ -22,11 +23,16 @@ pub(crate) struct Sweep {
     /// By place: the greater, the earlier a node is taken among equals; and of which of the cluster's objects.
     order: Vec<f64>,
     order_of: Option<u64>,
+    /// For pods about whose class nothing is kept.
+    pub(crate) tree: Tree,
 }
 
 /// Sums are that many apart where ranks are added: enough for sixteen million nodes, and exact up to 2⁵³.
 const RANKS: f64 = (1 << 24) as f64;
 const MOST_SUM: i64 = 1 << 29;
+
+/// A score, and how much it counts.
+pub(crate) type Weighted<'a> = (&'a Arc<dyn Score>, i64);
 
 fn greater(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
@@ -34,7 +40,7 @@ fn greater(one: f64, other: f64) -> f64 {
 
 /// Adds what scores say of a block of nodes; nothing, where one of them cannot be asked so.
 fn add_block(
-    scores: &[(&Arc<dyn Score>, i64)],
+    scores: &[Weighted<'_>],
     cluster: &Cluster,
     pod: &PodView,
     block: usize,
@@ -60,7 +66,33 @@ fn greatest(block: &mut [f64; BLOCK], bits: u64) -> f64 {
     top.into_iter().fold(f64::MIN, greater)
 }
 
+/// The scores that have something to say about a pod, and what the others come to.
+fn said<'a>(profile: &'a Profile, cluster: &Cluster, pod: &PodView) -> (Vec<Weighted<'a>>, i64) {
+    let (mut asked, mut constant) = (Vec::with_capacity(profile.scores().len()), 0);
+    for (score, weight) in profile.scores().filter(|(_, weight)| *weight > 0) {
+        match score.constant(pod, cluster) {
+            Some(it) => constant += it * weight,
+            None => asked.push((score, weight)),
+        }
+    }
+    (asked, constant)
+}
+
 impl Sweep {
+    /// Where trees are made for clusters of so many nodes or more.
+    pub(crate) fn with_tree(from: usize) -> Self {
+        Self { tree: Tree::from(from), ..Self::default() }
+    }
+
+    /// Whether a pod can be looked up in the tree.
+    pub(crate) fn is_served(&self, profile: &Profile, cluster: &Cluster, pod: &PodView) -> bool {
+        let is_late = |filter: &Arc<dyn Filter>| {
+            filter.filter_block(pod, cluster, 0).is_some() || filter.reads(pod, cluster) == Reads::Node
+        };
+        self.tree.serves(cluster, pod, &said(profile, cluster, pod).0)
+            && profile.filters().iter().all(is_late)
+    }
+
     /// Asks all rules about all nodes.
     pub(crate) fn decide(&mut self, profile: &Profile, cluster: &Cluster, pod: &PodView) -> Decision {
         self.fit.copy_from(cluster.nodes());
@@ -95,18 +127,21 @@ impl Sweep {
         cluster: &Cluster,
         pod: &PodView,
     ) -> Option<Decision> {
-        let (mut asked, mut constant) = (Vec::with_capacity(profile.scores().len()), 0);
-        for (score, weight) in profile.scores().filter(|(_, weight)| *weight > 0) {
-            match score.constant(pod, cluster) {
-                Some(it) => constant += it * weight,
-                None => asked.push((score, weight)),
-            }
-        }
+        let (asked, constant) = said(profile, cluster, pod);
         let weights: i64 = asked.iter().map(|(_, weight)| weight).sum();
         if weights * crate::BEST >= MOST_SUM || cluster.places() > RANKS as usize {
             return None;
         }
         self.order(cluster);
+        let Self { fit, order, tree, .. } = self;
+        let found = tree.find(&Wanted { cluster, pod, fit, filters, scores: &asked, order });
+        match found {
+            Some(Decision::Place { node, score }) => {
+                return Some(Decision::Place { node, score: score + constant });
+            }
+            Some(decision) => return Some(decision),
+            None => {}
+        }
         let (mut top, mut best) = (-1.0, None);
         for (block, word) in self.fit.words() {
             let fits = |filter: &&Arc<dyn Filter>| filter.filter_block(pod, cluster, block).unwrap_or(0);
@@ -147,12 +182,7 @@ impl Sweep {
 
     /// Sums up what scores say of the nodes where the pod fits, 64 nodes at a time; tells whether all can be
     /// asked so.
-    pub(crate) fn sum_blocks(
-        &mut self,
-        scores: &[(&Arc<dyn Score>, i64)],
-        cluster: &Cluster,
-        pod: &PodView,
-    ) -> bool {
+    pub(crate) fn sum_blocks(&mut self, scores: &[Weighted<'_>], cluster: &Cluster, pod: &PodView) -> bool {
         self.sums.resize(cluster.places() / BLOCK, [0.0; BLOCK]);
         self.fit.words().all(|(block, _)| {
             self.sums[block].fill(0.0);
@@ -182,7 +212,7 @@ impl Sweep {
     /// Sums up what scores say.
     pub(crate) fn sum<'a>(
         &mut self,
-        scores: impl Iterator<Item = (&'a Arc<dyn Score>, i64)>,
+        scores: impl Iterator<Item = Weighted<'a>>,
         cluster: &Cluster,
         pod: &PodView,
     ) {
@@ -194,7 +224,7 @@ impl Sweep {
     /// Adds what scores say to what is there.
     pub(crate) fn add<'a>(
         &mut self,
-        scores: impl Iterator<Item = (&'a Arc<dyn Score>, i64)>,
+        scores: impl Iterator<Item = Weighted<'a>>,
         cluster: &Cluster,
         pod: &PodView,
     ) {

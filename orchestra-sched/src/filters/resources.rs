@@ -5,7 +5,7 @@ use orchestra_core::object::Str;
 use super::devices;
 use crate::cluster::{DeviceAsk, Dim, Nodes};
 use crate::rule::{BLOCK, Missing, Reason, Rejection};
-use crate::{Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
+use crate::{Bounds, Cluster, Filter, NodeSet, NodeView, PodView, Reads, Verdict};
 
 /// A pod is put on a node that has enough left of everything that it asks for, and room for one pod more. Of devices
 /// it needs as many as it asks for that nobody uses; of a share, one device that has as much left.
@@ -109,6 +109,13 @@ impl Filter for NodeResourcesFit {
         }
         let fitting = fitting(self.asks(pod, cluster), cluster, block);
         Some(devices::having(fitting, &self.devices(pod, cluster), cluster, block))
+    }
+
+    fn rejects_all(&self, pod: &PodView, nodes: &Bounds) -> bool {
+        let asked = [Dim::CPU, Dim::MEMORY].map(|dim| pod.request(dim) as f64);
+        let (most, least) = (&nodes.most.allocatable, &nodes.least.taken);
+        // Who asks for nothing fits even where more is taken than there is.
+        (0..2).any(|at| asked[at] > 0.0 && most[at] - least[at] - asked[at] < 0.0)
     }
 
     fn reads(&self, _: &PodView, _: &Cluster) -> Reads {

@@ -2,13 +2,15 @@ use orchestra_core::object::Str;
 
 use super::whole;
 use crate::cluster::{Dim, Nodes};
-use crate::{BEST, BLOCK, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
+use crate::{BEST, BLOCK, Bounds, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
 
 /// The more evenly a node's resources would be used, the better: by the standard deviation of the shares
 /// that would be taken.
 #[derive(Clone, Debug)]
 pub struct NodeResourcesBalancedAllocation {
     resources: Vec<Str>,
+    /// Whether it is the usual case, for which there is a fast way.
+    is_usual: bool,
 }
 
 /// How many resources are balanced at most; of more, the first so many count.
@@ -24,17 +26,18 @@ impl NodeResourcesBalancedAllocation {
     /// By these resources. A device counts for pods only that ask for it.
     #[must_use]
     pub fn by<N: Into<Str>>(resources: impl IntoIterator<Item = N>) -> Self {
-        Self { resources: resources.into_iter().map(Into::into).collect() }
-    }
-
-    fn is_usual(&self) -> bool {
-        self.resources == ["cpu", "memory"]
+        let resources: Vec<Str> = resources.into_iter().map(Into::into).collect();
+        let is_usual = resources == ["cpu", "memory"];
+        Self { resources, is_usual }
     }
 
     fn dims<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = Dim> + 'a {
         self.resources.iter().filter_map(|name| cluster.dim(name))
     }
 }
+
+/// More than what is rounded when some shares from 0 to 1 are added.
+const ROUNDING: f64 = 1e-12;
 
 /// The share of a resource that would be taken, at most all of it.
 fn share(taken: f64, allocatable: f64) -> f64 {
@@ -71,6 +74,12 @@ impl Score for NodeResourcesBalancedAllocation {
 
     fn score(&self, pod: &PodView, node: &NodeView<'_>) -> i64 {
         let columns = node.cluster().columns();
+        if self.is_usual {
+            let all = |dim| columns.allocatable(node.id(), dim);
+            let then = |dim| columns.taken(node.id(), dim) + pod.request(dim) as f64;
+            let (cpu, memory) = (Dim::CPU, Dim::MEMORY);
+            return balance(then(cpu), all(cpu), then(memory), all(memory)) as i64;
+        }
         let counts = |dim: &Dim| {
             (dim.is_native() || pod.request(*dim) > 0) && columns.allocatable(node.id(), *dim) > 0.0
         };
@@ -90,7 +99,7 @@ impl Score for NodeResourcesBalancedAllocation {
     }
 
     fn score_all(&self, pod: &PodView, cluster: &Cluster, fit: &NodeSet, out: &mut [i64]) {
-        if !self.is_usual() {
+        if !self.is_usual {
             return fit.iter().for_each(|node| out[node.at()] = self.score(pod, &cluster.at(node)));
         }
         let (cpu, memory) = (pod.request(Dim::CPU) as f64, pod.request(Dim::MEMORY) as f64);
@@ -109,7 +118,7 @@ impl Score for NodeResourcesBalancedAllocation {
         times: f64,
         out: &mut [f64; BLOCK],
     ) -> bool {
-        if !self.is_usual() {
+        if !self.is_usual {
             return false;
         }
         let (cpu, memory) = (pod.request(Dim::CPU) as f64, pod.request(Dim::MEMORY) as f64);
@@ -121,6 +130,28 @@ impl Score for NodeResourcesBalancedAllocation {
             out[at] += times * balance(cpus[at] + cpu, all_cpus[at], memories[at] + memory, all_memories[at]);
         }
         true
+    }
+
+    fn at_most(&self, pod: &PodView, nodes: &Bounds) -> Option<i64> {
+        if !self.is_usual {
+            return None;
+        }
+        if !nodes.have_both() {
+            return Some(BEST);
+        }
+        // The most even that two shares can be between their bounds, which rounding leaves in their order.
+        let asked = [Dim::CPU, Dim::MEMORY].map(|dim| pod.request(dim) as f64);
+        let (has_least, has_most) = (nodes.least.allocatable, nodes.most.allocatable);
+        let least = |at: usize| share(nodes.least.taken[at] + asked[at], has_most[at]);
+        let most = |at: usize| share(nodes.most.taken[at] + asked[at], has_least[at]);
+        let mut apart = [least(0) - most(1), least(1) - most(0)].into_iter().fold(0.0, f64::max);
+        // Closer bounds, where no share is cut: by how much they are apart already.
+        if most(0) < 1.0 && most(1) < 1.0 {
+            let more = nodes.least.lean + asked[0] / has_most[0] - asked[1] / has_least[1];
+            let less = nodes.most.lean + asked[0] / has_least[0] - asked[1] / has_most[1];
+            apart = [more - ROUNDING, -less - ROUNDING].into_iter().fold(apart, f64::max);
+        }
+        Some(whole((1.0 - (apart / 2.0).abs()) * BEST as f64) as i64)
     }
 
     fn scale(&self) -> Scale {

@@ -2,7 +2,7 @@ use orchestra_core::object::Str;
 
 use super::whole;
 use crate::cluster::{Dim, Nodes};
-use crate::{BEST, BLOCK, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
+use crate::{BEST, BLOCK, Bounds, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Score};
 
 /// How full a node would be decides: the emptiest is best, or the fullest, or as a curve says.
 ///
@@ -12,6 +12,8 @@ use crate::{BEST, BLOCK, Cluster, NodeSet, NodeView, PodView, Reads, Scale, Scor
 pub struct NodeResourcesFit {
     strategy: Strategy,
     resources: Vec<(Str, i64)>,
+    /// Whether it is the usual case, for which there is a fast way.
+    is_usual: bool,
 }
 
 /// Which nodes are best.
@@ -35,13 +37,16 @@ impl NodeResourcesFit {
     /// By processor time and memory, which count the same.
     #[must_use]
     pub fn new(strategy: Strategy) -> Self {
-        Self { strategy, resources: vec![(Str::from("cpu"), 1), (Str::from("memory"), 1)] }
+        let is_usual = strategy == Strategy::LeastAllocated;
+        Self { strategy, resources: vec![(Str::from("cpu"), 1), (Str::from("memory"), 1)], is_usual }
     }
 
     /// By other resources: names and weights.
     #[must_use]
     pub fn by<N: Into<Str>>(mut self, resources: impl IntoIterator<Item = (N, i64)>) -> Self {
         self.resources = resources.into_iter().map(|(name, weight)| (name.into(), weight.max(0))).collect();
+        let by: Vec<_> = self.resources.iter().map(|(name, weight)| (name.as_str(), *weight)).collect();
+        self.is_usual = self.strategy == Strategy::LeastAllocated && by == [("cpu", 1), ("memory", 1)];
         self
     }
 
@@ -56,12 +61,6 @@ impl NodeResourcesFit {
                 on_curve(curve, full)
             }
         }
-    }
-
-    /// Whether it is the usual case, for which there is a fast way.
-    fn is_usual(&self) -> bool {
-        let by: Vec<_> = self.resources.iter().map(|(name, weight)| (name.as_str(), *weight)).collect();
-        self.strategy == Strategy::LeastAllocated && by == [("cpu", 1), ("memory", 1)]
     }
 }
 
@@ -102,6 +101,11 @@ impl Score for NodeResourcesFit {
     }
 
     fn score(&self, pod: &PodView, node: &NodeView<'_>) -> i64 {
+        if self.is_usual {
+            let ([cpu, memory], of) = ([Dim::CPU, Dim::MEMORY], |dim| amounts(pod, node, dim));
+            let ((cpu, all_cpu), (memory, all_memory)) = (of(cpu), of(memory));
+            return left(cpu as f64, all_cpu as f64, memory as f64, all_memory as f64) as i64;
+        }
         let (mut sum, mut weights) = (0, 0);
         for (name, weight) in &self.resources {
             let Some(dim) = node.cluster().dim(name) else { continue };
@@ -128,7 +132,7 @@ impl Score for NodeResourcesFit {
 
     fn score_all(&self, pod: &PodView, cluster: &Cluster, fit: &NodeSet, out: &mut [i64]) {
         let (cpus, memories) = (cluster.allocatable(Dim::CPU), cluster.allocatable(Dim::MEMORY));
-        if !self.is_usual() {
+        if !self.is_usual {
             return fit.iter().for_each(|node| out[node.at()] = self.score(pod, &cluster.at(node)));
         }
         let (columns, ask) = (cluster.columns(), &pod.shape().ask);
@@ -148,7 +152,7 @@ impl Score for NodeResourcesFit {
         times: f64,
         out: &mut [f64; BLOCK],
     ) -> bool {
-        if !self.is_usual() {
+        if !self.is_usual {
             return false;
         }
         let (columns, ask) = (cluster.columns(), &pod.shape().ask);
@@ -161,6 +165,20 @@ impl Score for NodeResourcesFit {
             out[at] += times * left(cpus[at] + cpu, all_cpus[at], memories[at] + memory, all_memories[at]);
         }
         true
+    }
+
+    fn at_most(&self, pod: &PodView, nodes: &Bounds) -> Option<i64> {
+        if !self.is_usual {
+            return None;
+        }
+        if !nodes.have_both() {
+            return Some(BEST);
+        }
+        let (ask, taken, all) = (&pod.shape().ask, nodes.least.presumed, nodes.most.allocatable);
+        let most = left(taken[0] + ask.cpu as f64, all[0], taken[1] + ask.memory as f64, all[1]) as i64;
+        // Less is taken, more is left, also after rounding; how quotients of different sizes are rounded is another
+        // question.
+        Some(if nodes.are_of_one_size() { most } else { most + 1 })
     }
 
     fn scale(&self) -> Scale {

@@ -58,7 +58,7 @@ fn used(situation: &Situation<'_>, node: &Node, resource: &str, counted: Counted
     if has == 0 || (wanted == 0 && is_device(resource)) {
         return None;
     }
-    Some((taken(situation.world, node, resource, counted) + wanted, has))
+    Some((taken(situation, node, resource, counted) + wanted, has))
 }
 
 /// Where the line is at this percentage, from 0 to 100.

@@ -56,11 +56,11 @@ pub(super) fn cost(_: &Situation<'_>, fit: &[&Node]) -> Scored {
 
 /// What a pod asks for of each resource, what is free of it on a node, and what there is.
 fn asks(situation: &Situation<'_>, node: &Node) -> Vec<(i128, i128, i128)> {
-    let (world, pod) = (situation.world, situation.pod);
+    let pod = situation.pod;
     let wanted = names(pod).into_iter().map(|name| (asked(pod, &name), name)).filter(|(asked, _)| *asked > 0);
     let of = |(asked, name): (i128, orchestra_core::object::Str)| {
         let all = allocatable(node, &name);
-        (asked, all - taken(world, node, &name, Counted::Asked), all)
+        (asked, all - taken(situation, node, &name, Counted::Asked), all)
     };
     wanted.map(of).collect()
 }

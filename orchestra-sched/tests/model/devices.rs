@@ -75,7 +75,7 @@ fn left(world: &World, node: &Node, device: &str) -> Vec<i128> {
     let mut left = take(&[], &Pod::default());
     // Those that say which they have come first, then the others, by their names.
     let mut silent = Vec::new();
-    for pod in world.pods_on(node) {
+    for pod in world.placed.iter().filter(|pod| pod.spec.node_name == *node.name()) {
         match said(pod, device) {
             Some(devices) => left = take(&devices, pod),
             None => silent.push(pod),

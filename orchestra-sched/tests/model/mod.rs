@@ -1,6 +1,6 @@
 //! What a scheduler is to say of each node, worked out slowly and obviously from the Kubernetes
 //! documentation and the plugins of kube-scheduler 1.34: nothing is kept, everything is looked through
-//! for every node. An engine that is fast must say the same.
+//! for every pod. An engine that is fast must say the same.
 //!
 //! Left out: devices that are claimed, default spread constraints, and what Kubernetes does to save time (scoring a part of the nodes, or none when a single one fits).
 #![allow(dead_code)] // Each test that includes this uses a part of it.
@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use orchestra_core::kinds::{
     Namespace, Node, NodeAffinity, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass,
+    WhenUnsatisfiable,
 };
 use orchestra_core::object::{Map, Str};
 
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) volumes: Vec<PersistentVolume>,
     /// and the sorts of storage.
     pub(crate) storage_classes: Vec<StorageClass>,
+    /// More pods that are placed, each so many times: what is equal need not be listed again and again.
+    pub(crate) crowds: Vec<(Pod, i64)>,
 }
 
 /// What can be chosen.
@@ -156,11 +159,49 @@ impl Judge for Slow {
     }
 }
 
+/// Pods, and how many there are of each.
+type Pods<'a> = Vec<(&'a Pod, i64)>;
+
 /// The pod that is to be placed, and all that is known.
 struct Situation<'a> {
     world: &'a World,
     pod: &'a Pod,
     settings: &'a Settings,
+    /// The nodes by name, and the pods that are on each, with how many there are of each.
+    on: BTreeMap<&'a Str, (&'a Node, Pods<'a>)>,
+    company: pod_affinity::Company<'a>,
+    hard: Vec<spread::Places<'a>>,
+    soft: Vec<spread::Places<'a>>,
+}
+
+impl<'a> Situation<'a> {
+    fn new(world: &'a World, pod: &'a Pod, settings: &'a Settings) -> Self {
+        let mut on: BTreeMap<_, _> =
+            world.nodes.iter().map(|node| (node.name(), (node, Vec::new()))).collect();
+        let crowds = world.crowds.iter().map(|(pod, times)| (pod, *times));
+        for (other, times) in world.placed.iter().map(|other| (other, 1)).chain(crowds) {
+            // A pod whose node is not there is not seen.
+            if let Some((_, pods)) = on.get_mut(&other.spec.node_name) {
+                pods.push((other, times));
+            }
+        }
+        let (company, hard, soft) = Default::default();
+        let mut situation = Self { world, pod, settings, on, company, hard, soft };
+        situation.company = pod_affinity::Company::of(&situation);
+        situation.hard = spread::places(&situation, WhenUnsatisfiable::DoNotSchedule);
+        situation.soft = spread::places(&situation, WhenUnsatisfiable::ScheduleAnyway);
+        situation
+    }
+
+    /// The pods on this node, and how many there are of each.
+    fn pods_on(&self, node: &Node) -> impl Iterator<Item = (&'a Pod, i64)> {
+        self.on.get(node.name()).into_iter().flat_map(|(_, pods)| pods).copied()
+    }
+
+    /// Every placed pod, its node, and how many there are of it.
+    fn running(&self) -> impl Iterator<Item = (&'a Node, &'a Pod, i64)> {
+        self.on.values().flat_map(|(node, pods)| pods.iter().map(|(pod, times)| (*node, *pod, *times)))
+    }
 }
 
 type Filter = fn(&Situation<'_>, &Node) -> Option<Rejected>;
@@ -219,7 +260,7 @@ impl Scored {
 
 /// Says of each node, in the world's order, what it is for this pod.
 pub(crate) fn judge(world: &World, pod: &Pod, settings: &Settings) -> Vec<Judged> {
-    let situation = Situation { world, pod, settings };
+    let situation = Situation::new(world, pod, settings);
     let mut judged: Vec<Judged> = world
         .nodes
         .iter()
@@ -284,26 +325,9 @@ pub(crate) fn summary(pod: &Pod, judged: &[Judged]) -> String {
 }
 
 impl World {
-    /// The pods on this node.
-    fn pods_on<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Pod> {
-        self.placed.iter().filter(|pod| pod.spec.node_name == *node.name())
-    }
-
-    /// Every placed pod and its node; a pod whose node is not there is not seen.
-    fn running(&self) -> impl Iterator<Item = (&Node, &Pod)> {
-        let nodes: BTreeMap<&Str, &Node> = self.nodes.iter().map(|node| (node.name(), node)).collect();
-        self.placed.iter().filter_map(move |pod| Some((*nodes.get(&pod.spec.node_name)?, pod)))
-    }
-
     /// The labels of a namespace; none when it is not there.
     fn namespace_labels(&self, name: &str) -> Map<Str> {
         let found = self.namespaces.iter().find(|namespace| *namespace.name() == name);
         found.map(|namespace| namespace.metadata.labels.clone()).unwrap_or_default()
     }
-}
-
-/// Whether two nodes are the same place by this label. A node without the label is no place at all.
-fn same_place(key: &str, a: &Node, b: &Node) -> bool {
-    let value = a.metadata.labels.get(key);
-    value.is_some() && value == b.metadata.labels.get(key)
 }

@@ -7,7 +7,7 @@ use super::{Rejected, Situation};
 /// No port that the pod wants may be taken.
 pub(super) fn free(situation: &Situation<'_>, node: &Node) -> Option<Rejected> {
     let taken = |wanted: &ContainerPort| {
-        situation.world.pods_on(node).flat_map(host_ports).any(|port| collide(port, wanted))
+        situation.pods_on(node).flat_map(|(pod, _)| host_ports(pod)).any(|port| collide(port, wanted))
     };
     host_ports(situation.pod)
         .any(taken)

@@ -3,7 +3,7 @@
 use orchestra_core::kinds::{Container, Node, Pod, PodSpec};
 use orchestra_core::object::{Map, Quantity, Str};
 
-use super::World;
+use super::Situation;
 use super::devices::device_of;
 
 /// What a container that asks for none is taken to ask for where nodes are scored, so that many such pods
@@ -33,8 +33,8 @@ pub(super) fn asked(pod: &Pod, resource: &str) -> i128 {
 }
 
 /// How much of a resource the pods on a node ask for.
-pub(super) fn taken(world: &World, node: &Node, resource: &str, counted: Counted) -> i128 {
-    world.pods_on(node).map(|pod| requested(pod, resource, counted)).sum()
+pub(super) fn taken(situation: &Situation<'_>, node: &Node, resource: &str, counted: Counted) -> i128 {
+    situation.pods_on(node).map(|(pod, times)| requested(pod, resource, counted) * i128::from(times)).sum()
 }
 
 /// How much of a resource a node has for pods.

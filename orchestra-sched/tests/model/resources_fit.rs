@@ -11,9 +11,10 @@ pub(super) const NODE_RESOURCES_FIT: &str = "NodeResourcesFit";
 /// Of every resource that the pod asks for there must be as much left. All that there is too little of are
 /// reasons. It is beyond help when the pod asks for more than the node has, not only than it has left.
 pub(super) fn enough(situation: &Situation<'_>, node: &Node) -> Option<Rejected> {
-    let (world, pod) = (situation.world, situation.pod);
+    let pod = situation.pod;
     let mut rejected = Rejected { rule: NODE_RESOURCES_FIT, reasons: Vec::new(), resolvable: true };
-    if world.pods_on(node).count() as i128 + 1 > allocatable(node, "pods") {
+    let there: i64 = situation.pods_on(node).map(|(_, times)| times).sum();
+    if i128::from(there) + 1 > allocatable(node, "pods") {
         rejected.reasons.push("Too many pods".to_owned());
     }
     // What the scheduler is told to ignore, by name or by group, is no matter of its.
@@ -28,11 +29,11 @@ pub(super) fn enough(situation: &Situation<'_>, node: &Node) -> Option<Rejected>
         let wanted = asked(pod, &resource);
         let has = allocatable(node, &resource);
         // Who asks for nothing fits even where more is taken than there is.
-        let too_little = wanted > 0 && wanted > has - taken(world, node, &resource, Counted::Asked);
+        let too_little = wanted > 0 && wanted > has - taken(situation, node, &resource, Counted::Asked);
         let device = device_of(&resource).unwrap_or(&resource);
         let looked_at = |name: &str| if ignored(name) { 0 } else { asked(pod, name) };
         let missing = match is_device(device) {
-            true => missing(world, node, device, looked_at(device), looked_at(&share_of(device))),
+            true => missing(situation.world, node, device, looked_at(device), looked_at(&share_of(device))),
             false => Missing::default(),
         };
         let no_device = if device == resource { missing.whole } else { missing.share };

@@ -12,26 +12,40 @@ pub(super) const POD_TOPOLOGY_SPREAD: &str = "PodTopologySpread";
 /// Places by this label are single nodes, and are counted one by one.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
+/// A constraint, and how many pods that it means are at each place that counts.
+pub(super) struct Places<'a> {
+    spread: &'a TopologySpread,
+    pods: BTreeMap<&'a Str, i64>,
+}
+
+/// The pod's constraints of a sort.
+pub(super) fn places<'a>(situation: &Situation<'a>, when: WhenUnsatisfiable) -> Vec<Places<'a>> {
+    let spreads = spreads(situation.pod, when);
+    let places = |spread: &&'a TopologySpread| {
+        let mut pods: BTreeMap<&Str, i64> = BTreeMap::new();
+        for node in situation.world.nodes.iter().filter(|it| counted(situation.pod, it, spread, &spreads)) {
+            if let Some(there) = place(node, spread) {
+                *pods.entry(there).or_default() += matching(situation, node, spread);
+            }
+        }
+        Places { spread, pods }
+    };
+    spreads.iter().map(places).collect()
+}
+
 /// With the pod, no place may have more than `max_skew` pods more than the emptiest.
 pub(super) fn even_enough(situation: &Situation<'_>, node: &Node) -> Option<Rejected> {
-    let spreads = spreads(situation.pod, WhenUnsatisfiable::DoNotSchedule);
-    for spread in &spreads {
+    for Places { spread, pods } in &situation.hard {
         let Some(here) = place(node, spread) else {
             let reason = "node(s) didn't match pod topology spread constraints (missing required label)";
             return Some(Rejected::for_good(POD_TOPOLOGY_SPREAD, reason));
         };
-        let mut counts: BTreeMap<&Str, i64> = BTreeMap::new();
-        for other in situation.world.nodes.iter().filter(|it| counted(situation.pod, it, spread, &spreads)) {
-            if let Some(there) = place(other, spread) {
-                *counts.entry(there).or_default() += matching(situation, other, spread);
-            }
-        }
         // While there are fewer places than asked for, there might as well be an empty one.
-        let enough = counts.len() >= spread.min_domains.unwrap_or(1) as usize;
-        let emptiest = if enough { counts.values().copied().min().unwrap_or(0) } else { 0 };
+        let enough = pods.len() >= spread.min_domains.unwrap_or(1) as usize;
+        let emptiest = if enough { pods.values().copied().min().unwrap_or(0) } else { 0 };
         let own = i64::from(means(situation.pod, spread, situation.pod));
-        let pods = counts.get(here).copied().unwrap_or(0);
-        if pods + own - emptiest > i64::from(spread.max_skew) {
+        let there = pods.get(here).copied().unwrap_or(0);
+        if there + own - emptiest > i64::from(spread.max_skew) {
             let reason = "node(s) didn't match pod topology spread constraints";
             return Some(Rejected::for_now(POD_TOPOLOGY_SPREAD, reason));
         }
@@ -42,31 +56,28 @@ pub(super) fn even_enough(situation: &Situation<'_>, node: &Node) -> Option<Reje
 /// The fewer pods there are at a node's places, the better. Where there are many places a pod weighs more, so
 /// that zones do not drown nodes. Nodes that lack one of the labels are not considered and get nothing.
 pub(super) fn score(situation: &Situation<'_>, fit: &[&Node]) -> Scored {
-    let spreads = spreads(situation.pod, WhenUnsatisfiable::ScheduleAnyway);
-    if spreads.is_empty() {
+    if situation.soft.is_empty() {
         return Scored::as_is(vec![0; fit.len()]);
     }
-    let considered = |node: &&&Node| has_all(node, &spreads);
+    let considered = |node: &Node| situation.soft.iter().all(|it| place(node, it.spread).is_some());
+    let considered_ones: Vec<&Node> = fit.iter().copied().filter(|node| considered(node)).collect();
+    let size = |spread: &TopologySpread| match spread.topology_key.as_str() {
+        HOSTNAME => considered_ones.len(),
+        _ => considered_ones.iter().filter_map(|it| place(it, spread)).collect::<BTreeSet<_>>().len(),
+    };
+    let sizes: Vec<usize> = situation.soft.iter().map(|it| size(it.spread)).collect();
     let crowd = |node: &Node| {
         let mut sum = 0.0;
-        for spread in &spreads {
-            let places: BTreeSet<&Str> =
-                fit.iter().filter(considered).filter_map(|it| place(it, spread)).collect();
-            let by_node = spread.topology_key == HOSTNAME;
-            let size = if by_node { fit.iter().filter(considered).count() } else { places.len() };
-            let here: i64 = if by_node {
-                matching(situation, node, spread)
-            } else {
-                let all =
-                    situation.world.nodes.iter().filter(|it| counted(situation.pod, it, spread, &spreads));
-                let same = all.filter(|it| place(it, spread) == place(node, spread));
-                same.map(|it| matching(situation, it, spread)).sum()
+        for (Places { spread, pods }, size) in situation.soft.iter().zip(&sizes) {
+            let here = match spread.topology_key.as_str() {
+                HOSTNAME => matching(situation, node, spread),
+                _ => place(node, spread).and_then(|here| pods.get(here)).copied().unwrap_or(0),
             };
             sum += here as f64 * libm::log((size + 2) as f64) + (f64::from(spread.max_skew) - 1.0);
         }
         sum.round() as i64
     };
-    let raw: Vec<Option<i64>> = fit.iter().map(|node| considered(&node).then(|| crowd(node))).collect();
+    let raw: Vec<Option<i64>> = fit.iter().map(|node| considered(node).then(|| crowd(node))).collect();
     let least = raw.iter().flatten().copied().min().unwrap_or(0);
     let most = raw.iter().flatten().copied().max().unwrap_or(0);
     let between = |raw: &Option<i64>| match raw {
@@ -111,10 +122,10 @@ fn matching(situation: &Situation<'_>, node: &Node, spread: &TopologySpread) -> 
     if everything && !same_labels {
         return 0;
     }
-    let pods = situation.world.pods_on(node).filter(|other| {
+    let pods = situation.pods_on(node).filter(|(other, _)| {
         other.namespace() == pod.namespace() && !other.metadata.is_deleting() && means(pod, spread, other)
     });
-    pods.count() as i64
+    pods.map(|(_, times)| times).sum()
 }
 
 /// Whether a constraint of one pod means another, by its labels.
