@@ -41,7 +41,7 @@ const PLANTED: &[Planted] = &[
     },
     Planted {
         bug: Sabotage::PodUnguarded,
-        first: 355,
+        first: 855,
         scenario: |seed| three(many::crowd(seed)),
         found: |found| {
             is_broken(found, "a pod keeps its node") || is_broken(found, "no node is given away twice")
