@@ -101,11 +101,13 @@ impl Live {
             && self.published.load(Ordering::SeqCst) < self.revision.load(Ordering::SeqCst)
     }
 
-    /// Tells watchers of the last change, unless they were told.
-    pub(super) fn publish_if_behind(&self) {
-        if self.is_behind() {
+    /// Tells watchers of the last change, unless they were told; whether they had to be.
+    pub(super) fn publish_if_behind(&self) -> bool {
+        let is_behind = self.is_behind();
+        if is_behind {
             self.publish();
         }
+        is_behind
     }
 
     /// The state, to be changed. Whoever holds it is done in less time than it takes to go to sleep.

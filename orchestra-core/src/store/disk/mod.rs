@@ -323,7 +323,10 @@ impl Store for DiskStore {
         txn.check(&self.0.limits)?;
         let answer = self.0.queue.commit(txn).await;
         // The dispatcher was told, but its runtime may be busy; the one here is not.
-        self.0.live.publish_if_behind();
+        if self.0.live.publish_if_behind() {
+            // Who was woken just now waits for this very thread: it is not to be kept by what comes after.
+            tokio::task::yield_now().await;
+        }
         answer
     }
 
