@@ -138,7 +138,7 @@ pub trait Runtime: Send + Sync + 'static {
 /// What follows from the trait.
 #[async_trait]
 pub trait RuntimeExt: Runtime {
-    /// The same runtime, each of whose calls fails with [`Error::TooSlow`] when it is not over in time.
+    /// The same runtime, each of whose calls fails with [`Error::TooSlow`](crate::Error::TooSlow) when it is not over in time.
     fn within(&self, limit: Duration) -> Within<'_, Self> {
         Within::new(self, limit)
     }

@@ -26,8 +26,7 @@ use host::images::Pulls;
 
 /// A runtime that runs nothing: each image's program does what its [`Script`] says, the same each time.
 ///
-/// A clone is the same runtime, as another user has it. Dropping it and [adopting](Self::on) its host again is
-/// what the restart of an agent looks like.
+/// A clone is the same runtime, as another user has it: an agent that was started anew, for one.
 #[derive(Clone)]
 pub struct FakeRuntime {
     host: Arc<Shared>,
