@@ -122,6 +122,8 @@
 //!
 //! How many volumes a node can attach, what room there is for those that are made on demand, and
 //! `ReadWriteOncePod`. Rules see what pods and nodes *say*, not what runs.
+//! Default spread constraints. Where pods of several nodes share a claim and nodes come and go, the volume that is
+//! promised to it may be another than the slow model names.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
